@@ -1,0 +1,101 @@
+"""Rendered fields of a job -> a Message: every unit read, every body encoded, nothing left to interpret."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qstash_jobs.job import Job
+    from qstash_jobs.rows import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """Where QStash sends a delivery's result."""
+
+    url: str
+    method: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    """Forwarded to the callback."""
+    retries: int | None = None
+    retry_delay: str | None = None
+    timeout_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowControl:
+    key: str
+    parallelism: int | None = None
+    rate: int | None = None
+    period_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redaction:
+    body: bool = False
+    all_headers: bool = False
+    headers: tuple[str, ...] = ()
+
+
+class DedupKind(Enum):
+    PER_RUN = auto()
+    """An id derived from the message's identity."""
+    CONTENT = auto()
+    """QStash hashes the message."""
+    KEY = auto()
+    """An id derived from project, environment, job and the user's key."""
+    ID = auto()
+    """The user's own id, as it is."""
+    NONE = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dedup:
+    kind: DedupKind = DedupKind.PER_RUN
+    value: str | None = None
+    """The user's key or id."""
+    window_s: float = 600
+    """How long the ledger refuses the same id; infinity for `forever`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message, ready to be translated into a publish request. `None` means that the job does not say."""
+
+    job: "Job"
+    row: "Row | None" = None
+    name: str
+    """The job's full name, with `[row key]` behind it for a row."""
+    url: str | None = None
+    url_group: str | None = None
+    """The group's name in the account. Exactly one of `url` and `url_group` is set."""
+    queue: str | None = None
+    method: str = "POST"
+    body: bytes = b""
+    binary: bool = False
+    """The body is not UTF-8 text, so it cannot travel in a batch."""
+    content_type: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    delay_s: int | None = None
+    not_before: datetime | None = None
+    """Aware, UTC, whole seconds."""
+    retries: int | None = None
+    retry_delay: str | None = None
+    timeout_s: int | None = None
+    callback: Callback | None = None
+    failure_callback: Callback | None = None
+    dedup: Dedup = Dedup()
+    flow_control: FlowControl | None = None
+    labels: tuple[str, ...] = ()
+    redaction: Redaction = Redaction()
+    run_labels: bool = True
+    cron: str | None = None
+    """Of a schedule only, without its zone."""
+    timezone: str | None = None
+    """Of a schedule only."""
+    secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The names of the secrets that went into each top-level field."""
+    outside: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The `env.` and `row.` look-ups that went into each top-level field."""
