@@ -1,0 +1,102 @@
+"""What the steps need of the world, as protocols of a few methods."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from qstash_jobs.record import Instant, OpenKey, Record, Result, Run, RunKey, Slot, Window
+from qstash_jobs.wire.http import Answer, Request, Unreachable, Untrusted
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Return the wall clock's time, aware, UTC."""
+
+    def instant(self) -> Instant:
+        """Return this moment on the wall clock and on the one that counts from the machine's start."""
+
+    def monotonic_s(self) -> float:
+        """Return seconds on a clock that never goes back; only differences mean anything."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Line(Protocol):
+    """One connection to QStash, used by one thread. It is connected first, and then sends."""
+
+    def connect(self) -> Unreachable | Untrusted | None:
+        """Connect, TLS included, if that has not been done; None when the line is ready."""
+
+    def send(self, request: Request, *, may_send: Callable[[], bool]) -> Answer:
+        """Send one request and read its answer, within a hard deadline.
+
+        `may_send` is asked right before the first byte; a no is `Held`, and nothing was sent.
+        """
+
+    def close(self) -> None:
+        """Close the connection; a later `connect` opens a new one."""
+
+
+class Ledger(Protocol):
+    """What is remembered between runs. Every write is durable when its call returns.
+
+    Every method raises LedgerError where the ledger cannot be read or written.
+    """
+
+    @property
+    def id(self) -> str:
+        """A random name, made with the ledger; it names the project where nothing else does."""
+
+    @property
+    def fingerprint_key(self) -> bytes:
+        """The key of the fingerprints' HMAC, random for each ledger."""
+
+    def lock(self, scopes: Sequence[str], *, wait_s: float = 0) -> AbstractContextManager[None]:
+        """Hold these scopes against every other run on this ledger; LockedError when one stays taken."""
+
+    def open_key(self, key: RunKey, *, run: str, at: datetime) -> OpenKey:
+        """Find a run key, or make it with this run as its first."""
+
+    def start_run(self, run: Run) -> None:
+        """Record a run before its first message."""
+
+    def end_run(self, run: str, *, at: datetime, exit_code: int, totals: dict[str, int]) -> None:
+        """Record how a run ended."""
+
+    def find(self, slots: Sequence[Slot]) -> list[Record | None]:
+        """Look messages up, all of one run key; the answer is in the order of the question.
+
+        A slot with a row key is found by it, whatever its row number was then. The record of the highest
+        generation at or below the slot's is returned.
+        """
+
+    def find_windows(self, dedup_ids: Sequence[str]) -> dict[str, Window]:
+        """Look up which of these ids the ledger holds, expired ones included."""
+
+    def write(
+        self, *, results: Sequence[Result] = (), intents: Sequence[Record] = (), windows: Sequence[Window] = ()
+    ) -> None:
+        """Write in one durable transaction: first results (compare-and-set on the attempt), then intents and windows.
+
+        An intent replaces what is known of its slot. A window replaces the one of its id.
+        """
+
+    def release_windows(self, dedup_ids: Sequence[str]) -> None:
+        """Forget windows whose messages were rejected."""
+
+    def runs(self, *, limit: int | None = None) -> Iterator[Run]:
+        """List runs, newest first."""
+
+    def find_runs(self, beginning: str) -> list[Run]:
+        """Find the runs whose id begins so, newest first."""
+
+    def messages(self, *, run: str | None = None) -> Iterator[Record]:
+        """List messages in the order of keys, jobs and rows; of a run: those of its keys that it wrote last."""
+
+    def find_messages(self, text: str) -> list[Record]:
+        """Find messages by a QStash id, by our `qj-…` id or its beginning, or by full name; at most 20."""
+
+    def close(self) -> None:
+        """Close the ledger."""

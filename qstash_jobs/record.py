@@ -1,0 +1,195 @@
+"""Outcome -> what the ledger remembers of a message, and which changes of state are allowed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from qstash_jobs.outcome import (
+    Deduplicated,
+    Endpoint,
+    Misconfigured,
+    NotSent,
+    Outcome,
+    Partial,
+    Published,
+    Rejected,
+    Throttled,
+    Unknown,
+)
+
+
+class State(StrEnum):
+    PLANNED = "planned"
+    """Not sent, or surely not accepted; a later run sends it."""
+    SENDING = "sending"
+    """Claimed; after a crash it counts as in doubt."""
+    IN_DOUBT = "in_doubt"
+    """May have been accepted."""
+    PUBLISHED = "published"
+    DEDUPLICATED = "deduplicated"
+    PARTIAL = "partial"
+    REJECTED = "rejected"
+    ABANDONED = "abandoned"
+    """Left out for good by `--skip`."""
+
+
+SETTLED = frozenset({State.PUBLISHED, State.DEDUPLICATED, State.PARTIAL, State.ABANDONED})
+"""What no later run sends again by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instant:
+    """One moment on both clocks: the wall's, and the one that counts from the machine's start."""
+
+    wall: datetime
+    """Aware, UTC."""
+    boot_id: str
+    """Names the machine's start that `boot_s` counts from."""
+    boot_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Where a message stands in the ledger, within a run key."""
+
+    key: int
+    """The ledger's own number of the run key."""
+    job: str
+    """The job's full name."""
+    row: int = 0
+    """A row's number from 1; 0 for a job without rows."""
+    row_key: str | None = None
+    """A row's own key, where the job names one: then it, not the number, is the row's identity."""
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What the ledger knows of one message. Never its body, its header values or its destination's query."""
+
+    slot: Slot
+    id: str
+    """`qj-` and 40 hex digits, from the message's identity."""
+    dedup_id: str | None
+    """What went out as deduplication id."""
+    fingerprint: bytes
+    """HMAC of what was sent, 16 bytes, with the ledger's own key."""
+    state: State
+    attempt: int
+    run: str
+    """The run that wrote last."""
+    file: str
+    line: int
+    target: str
+    """The destination without its query, or the URL group's name."""
+    first_maybe_sent: Instant | None = None
+    settled_at: datetime | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+    status: int | None = None
+    error: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The message's full name: the job's, and its row's key or number in brackets."""
+        if not self.slot.row:
+            return self.slot.job
+        return message_name(self.slot.job, self.slot.row_key or str(self.slot.row))
+
+    @property
+    def message_ids(self) -> tuple[str, ...]:
+        """QStash's ids, in the order of the answer."""
+        return tuple(endpoint.message_id for endpoint in self.endpoints if endpoint.message_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What an attempt came to, written back only if the attempt is still the last one."""
+
+    slot: Slot
+    attempt: int
+    state: State
+    settled_at: datetime
+    endpoints: tuple[Endpoint, ...] = ()
+    status: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunKey:
+    """What makes runs the same: their messages are published once between them."""
+
+    project: str
+    environment: str
+    target: str
+    """Host, port and account, never the token."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenKey:
+    """A run key as the ledger holds it."""
+
+    number: int
+    key: RunKey
+    first_run: str
+    started_at: datetime
+    """Of its first run: `run.date` and its like come from here, so that a second try renders the same bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One invocation of `run`."""
+
+    id: str
+    started_at: datetime
+    project: str
+    environment: str
+    target: str
+    paths: tuple[str, ...]
+    """Absolute."""
+    options: dict[str, object]
+    """What `--continue` needs: variables, job patterns, the folder it ran in. Never a secret."""
+    expected: int = 0
+    """Messages that the first pass counted."""
+    keys: tuple[str, ...] = ()
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    totals: dict[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """How long the ledger refuses a deduplication id by itself, and whose it is."""
+
+    dedup_id: str
+    job: str
+    until: float
+    """Unix seconds; infinity for `forever`."""
+    slot: Slot
+
+
+def message_name(job: str, row_key: str) -> str:
+    """Name a row's message; `]` and `\\` of the key are escaped, so that the name can be read back."""
+    escaped = row_key.replace("\\", "\\\\").replace("]", "\\]")
+    return f"{job}[{escaped}]"
+
+
+def settle(outcome: Outcome, *, doubtful: bool) -> State:
+    """Say which state an attempt's outcome leaves behind.
+
+    `doubtful` says that an earlier attempt of the same message may have been accepted. Doubt is sticky: only an
+    acceptance clears it, because a refusal says nothing about the attempt before.
+    """
+    match outcome:
+        case Published():
+            return State.PUBLISHED
+        case Deduplicated():
+            return State.PUBLISHED if doubtful else State.DEDUPLICATED
+        case Partial():
+            return State.PARTIAL
+        case Unknown():
+            return State.IN_DOUBT
+        case Rejected():
+            return State.IN_DOUBT if doubtful else State.REJECTED
+        case Throttled() | NotSent() | Misconfigured():
+            return State.IN_DOUBT if doubtful else State.PLANNED
