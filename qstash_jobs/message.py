@@ -72,7 +72,7 @@ class Message:
     url_group: str | None = None
     """The group's name in the account. Exactly one of `url` and `url_group` is set."""
     queue: str | None = None
-    method: str = "POST"
+    method: str | None = None
     body: bytes = b""
     binary: bool = False
     """The body is not UTF-8 text, so it cannot travel in a batch."""
