@@ -76,7 +76,11 @@ class Ledger(Protocol):
         """Look up which of these ids the ledger holds, expired ones included."""
 
     def write(
-        self, *, results: Sequence[Result] = (), intents: Sequence[Record] = (), windows: Sequence[Window] = ()
+        self,
+        *,
+        results: Sequence[Result] = (),
+        intents: Sequence[Record] = (),
+        windows: Sequence[Window] = (),
     ) -> None:
         """Write in one durable transaction: first results (compare-and-set on the attempt), then intents and windows.
 

@@ -63,7 +63,7 @@ class Job:
         return self.place(()).line
 
     def place(self, path: Path, *, key: bool = False) -> Location:
-        """Locate a field's value, or its key, in whichever file it came from; the job's own key if it has none."""
+        """Locate a field's value, or its key, in whichever file it stands; the job's own key if it has none."""
         for length in (2, 1):
             origin = self.origins.get(path[:length]) if len(path) >= length else None
             if origin is not None:
@@ -99,7 +99,9 @@ def read_job_file(document: Document, *, name: str, single: bool, defaults: Sequ
     data = document.data
     if single:
         fields = {key: value for key, value in data.items() if key != "run_key" and not key.startswith("x-")}
-        job = _merge(Source(document=document, path=(), fields=fields), "job", name.rpartition("/")[2], name, defaults)
+        job = _merge(
+            Source(document=document, path=(), fields=fields), "job", name.rpartition("/")[2], name, defaults
+        )
         return JobFile(document=document, name=name, jobs=(job,), run_key=data.get("run_key"))
     if data.get("defaults"):
         defaults = (*defaults, Source(document=document, path=("defaults",), fields=data["defaults"]))
@@ -116,7 +118,9 @@ def read_job_file(document: Document, *, name: str, single: bool, defaults: Sequ
     )
 
 
-def _each(document: Document, section: str, kind: Kind, name: str, defaults: Sequence[Source]) -> Iterator[Job]:
+def _each(
+    document: Document, section: str, kind: Kind, name: str, defaults: Sequence[Source]
+) -> Iterator[Job]:
     for id_, fields in (document.data.get(section) or {}).items():
         yield _merge(Source(document=document, path=(section, id_), fields=fields), kind, id_, name, defaults)
 

@@ -41,6 +41,17 @@ class Problem:
     severity: Severity = Severity.ERROR
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A fault in a job's fields, before anybody has looked up where they stand."""
+
+    path: Path
+    rule: str
+    message: str
+    hint: str | None = None
+    severity: Severity = Severity.ERROR
+
+
 def sort_problems(problems: list[Problem]) -> list[Problem]:
     """Sort by file, line and column, and drop the ones that say the same thing of the same place twice."""
     unique = {(p.location, p.rule, p.message): p for p in problems}

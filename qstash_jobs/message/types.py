@@ -1,14 +1,13 @@
-"""Rendered fields of a job -> a Message: every unit read, every body encoded, nothing left to interpret."""
+"""The Message: one publication with every unit read and every body encoded, nothing left to interpret."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from qstash_jobs.job import Job
-    from qstash_jobs.rows import Row
+from qstash_jobs.job import Job
+from qstash_jobs.problem import Finding
+from qstash_jobs.rows import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +63,8 @@ class Dedup:
 class Message:
     """One message, ready to be translated into a publish request. `None` means that the job does not say."""
 
-    job: "Job"
-    row: "Row | None" = None
+    job: Job
+    row: Row | None = None
     name: str
     """The job's full name, with `[row key]` behind it for a row."""
     url: str | None = None
@@ -99,3 +98,11 @@ class Message:
     """The names of the secrets that went into each top-level field."""
     outside: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The `env.` and `row.` look-ups that went into each top-level field."""
+
+
+class UnreadableError(Exception):
+    """a field cannot be read"""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding

@@ -1,0 +1,26 @@
+"""Rendered fields of a job -> a Message: every unit read, every body encoded, nothing left to interpret."""
+
+from qstash_jobs.message.content import ReadFile, write_json
+from qstash_jobs.message.read import read_message
+from qstash_jobs.message.types import (
+    Callback,
+    Dedup,
+    DedupKind,
+    FlowControl,
+    Message,
+    Redaction,
+    UnreadableError,
+)
+
+__all__ = [
+    "Callback",
+    "Dedup",
+    "DedupKind",
+    "FlowControl",
+    "Message",
+    "ReadFile",
+    "Redaction",
+    "UnreadableError",
+    "read_message",
+    "write_json",
+]

@@ -1,0 +1,95 @@
+"""The body's fields -> its bytes and the type that they imply."""
+
+import binascii
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from mimetypes import MimeTypes
+from typing import Any
+
+import orjson
+
+from qstash_jobs.message.types import UnreadableError
+from qstash_jobs.problem import Finding
+
+JSON_TYPE = "application/json"
+TEXT_TYPE = "text/plain; charset=utf-8"
+
+ReadFile = Callable[[str], bytes]
+"""Reads a file that a job names, relative to the job's own; UnreadableError where it may not or cannot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A body's bytes, and the type that its kind implies."""
+
+    body: bytes
+    content_type: str | None
+    binary: bool
+
+
+def read_content(fields: Mapping[str, Any], read_file: ReadFile) -> Content:
+    """Encode the body: a string as it is, other values as JSON, a file or base64 as bytes; else empty."""
+    if "body_file" in fields:
+        body = read_file(fields["body_file"])
+        return Content(body=body, content_type=_guess_type(fields["body_file"]), binary=not _is_text(body))
+    if "body_base64" in fields:
+        try:
+            body = b64decode("".join(fields["body_base64"].split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise UnreadableError(
+                Finding(
+                    path=("body_base64",),
+                    rule="job-base64",
+                    message=f"this is not base64: {str(error).lower()}",
+                )
+            ) from error
+        return Content(body=body, content_type=None, binary=not _is_text(body))
+    if "body" not in fields:
+        return Content(body=b"", content_type=None, binary=False)
+    body = fields["body"]
+    if isinstance(body, str):
+        return Content(body=body.encode(), content_type=TEXT_TYPE, binary=False)
+    return Content(body=write_json(body), content_type=JSON_TYPE, binary=False)
+
+
+def write_json(value: Any) -> bytes:
+    """Serialise a value as compact JSON: keys in their order, numbers with the digits they were written with."""
+    try:
+        return orjson.dumps(value, default=_write_digits)
+    except TypeError:
+        # orjson refuses integers past 64 bits (its README, "int"); they go the way of decimals
+        return orjson.dumps(_wide_numbers_apart(value), default=_write_digits)
+
+
+def _write_digits(value: object) -> orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value))
+    raise TypeError
+
+
+def _wide_numbers_apart(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _wide_numbers_apart(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_wide_numbers_apart(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    return value
+
+
+_TYPES = MimeTypes(filenames=())
+"""Python's own table, never the machine's, so that a file has one type everywhere."""
+
+
+def _guess_type(path: str) -> str | None:
+    return _TYPES.guess_type(path)[0]
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
