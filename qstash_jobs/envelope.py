@@ -1,0 +1,140 @@
+"""A Message and its run key -> an Envelope: its ids, its place in the ledger, and the exact request."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from qstash_jobs.identity import Identity, fingerprint, key_id, message_id, message_label, run_label
+from qstash_jobs.message import DedupKind, Message
+from qstash_jobs.record import RunKey, Slot
+from qstash_jobs.wire.calls import batch_item, destination, is_read_as_configuration, publish_request
+from qstash_jobs.wire.headers import write_headers
+from qstash_jobs.wire.http import Headers, Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A message ready to be offered. `plan` prints envelopes and `run` sends them, so they cannot differ."""
+
+    message: Message
+    slot: Slot
+    id: str
+    dedup_id: str | None
+    headers: Headers
+    fingerprint: bytes
+    alone: bool
+    """It cannot travel in a batch."""
+    must_batch: bool
+    """It cannot travel alone: QStash would read its destination's query as configuration."""
+
+    @property
+    def is_group(self) -> bool:
+        return self.message.url_group is not None
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether QStash recognises a second try of this message."""
+        return self.message.dedup.kind is not DedupKind.NONE
+
+    @property
+    def request(self) -> Request:
+        """The request of the message alone."""
+        return publish_request(self.message, self.headers)
+
+    @property
+    def batch_item(self) -> bytes:
+        """The element of a batch, as JSON."""
+        return batch_item(self.message, self.headers)
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes in a batch."""
+        return len(self.message.body) + sum(len(name) + len(value) + 6 for name, value in self.headers) + 100
+
+    @property
+    def target(self) -> str:
+        """The destination as the ledger keeps it: without the query, which may hold what is nobody's business."""
+        return destination(self.message).partition("?")[0]
+
+
+def address(
+    message: Message, *, key: RunKey, key_number: int, generation: int, fingerprint_key: bytes
+) -> Envelope:
+    """Give a message its ids under a run key.
+
+    `key_number` is the ledger's own number of the key, `fingerprint_key` the ledger's secret.
+    """
+    row = message.row
+    row_key = "" if row is None else row.key or str(row.number)
+    identity = Identity(
+        project=key.project,
+        environment=key.environment,
+        run_key=key.text,
+        job=message.job.name,
+        row_key=row_key,
+        generation=generation,
+    )
+    id_ = message_id(identity)
+    dedup_id = _dedup_id(message, key, id_)
+    labels = (
+        (run_label(key.project, key.environment, key.text), message_label(id_)) if message.run_labels else ()
+    )
+    headers = write_headers(message, dedup_id=dedup_id, labels=labels)
+    return Envelope(
+        message=message,
+        slot=Slot(
+            key=key_number,
+            job=message.job.name,
+            row=0 if row is None else row.number,
+            row_key=None if row is None else row.key,
+            generation=generation,
+        ),
+        id=id_,
+        dedup_id=dedup_id,
+        headers=headers,
+        fingerprint=fingerprint(_parts(message, headers), fingerprint_key),
+        alone=message.binary or message.dedup.kind is DedupKind.NONE,
+        must_batch=message.url is not None and is_read_as_configuration(message.url),
+    )
+
+
+def _dedup_id(message: Message, key: RunKey, id_: str) -> str | None:
+    match message.dedup.kind:
+        case DedupKind.PER_RUN:
+            return id_
+        case DedupKind.KEY:
+            return key_id(key.project, key.environment, message.job.name, message.dedup.value or "")
+        case DedupKind.ID:
+            return message.dedup.value
+        case DedupKind.CONTENT | DedupKind.NONE:
+            return None
+
+
+def _parts(message: Message, headers: Headers) -> tuple[bytes, ...]:
+    lines = "\n".join(f"{name}:{value}" for name, value in headers)
+    return (
+        destination(message).encode(),
+        (message.queue or "").encode(),
+        lines.encode(errors="surrogatepass"),
+        message.body,
+    )
+
+
+def gather(
+    envelopes: Iterable[Envelope], *, most: int, most_bytes: int = 512 * 1024
+) -> Iterator[tuple[Envelope, ...]]:
+    """Group envelopes, in their order, into what travels together; who cannot share a request goes by itself."""
+    together: list[Envelope] = []
+    size = 0
+    for envelope in envelopes:
+        weight = envelope.weight
+        full = len(together) >= most or size + weight > most_bytes
+        if together and (full or envelope.alone):
+            yield tuple(together)
+            together, size = [], 0
+        if envelope.alone:
+            yield (envelope,)
+        else:
+            together.append(envelope)
+            size += weight
+    if together:
+        yield tuple(together)
