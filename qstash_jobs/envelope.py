@@ -1,6 +1,5 @@
 """A Message and its run key -> an Envelope: its ids, its place in the ledger, and the exact request."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from qstash_jobs.identity import Identity, fingerprint, key_id, message_id, message_label, run_label
@@ -9,6 +8,9 @@ from qstash_jobs.record import RunKey, Slot
 from qstash_jobs.wire.calls import batch_item, destination, is_read_as_configuration, publish_request
 from qstash_jobs.wire.headers import write_headers
 from qstash_jobs.wire.http import Headers, Request
+
+QSTASH_WINDOW_S = 600
+"""QStash forgets a deduplication id after ten minutes (upstash docs, features/deduplication)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,11 @@ class Envelope:
     def may_repeat(self) -> bool:
         """Whether QStash recognises a second try of this message."""
         return self.message.dedup.kind is not DedupKind.NONE
+
+    @property
+    def is_held_by_ledger(self) -> bool:
+        """Whether the ledger itself refuses the id: for longer than QStash does, or against other jobs."""
+        return self.message.dedup.kind is DedupKind.ID or self.message.dedup.window_s > QSTASH_WINDOW_S
 
     @property
     def request(self) -> Request:
@@ -117,24 +124,3 @@ def _parts(message: Message, headers: Headers) -> tuple[bytes, ...]:
         lines.encode(errors="surrogatepass"),
         message.body,
     )
-
-
-def gather(
-    envelopes: Iterable[Envelope], *, most: int, most_bytes: int = 512 * 1024
-) -> Iterator[tuple[Envelope, ...]]:
-    """Group envelopes, in their order, into what travels together; who cannot share a request goes by itself."""
-    together: list[Envelope] = []
-    size = 0
-    for envelope in envelopes:
-        weight = envelope.weight
-        full = len(together) >= most or size + weight > most_bytes
-        if together and (full or envelope.alone):
-            yield tuple(together)
-            together, size = [], 0
-        if envelope.alone:
-            yield (envelope,)
-        else:
-            together.append(envelope)
-            size += weight
-    if together:
-        yield tuple(together)

@@ -63,7 +63,7 @@ class Job:
         return self.place(()).line
 
     def place(self, path: Path, *, key: bool = False) -> Location:
-        """Locate a field's value, or its key, in whichever file it stands; the job's own key if it has none."""
+        """Locate a field's value, or its key, wherever it stands; the job's own key if it has none."""
         for length in (2, 1):
             origin = self.origins.get(path[:length]) if len(path) >= length else None
             if origin is not None:

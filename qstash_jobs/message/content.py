@@ -55,7 +55,7 @@ def read_content(fields: Mapping[str, Any], read_file: ReadFile) -> Content:
 
 
 def write_json(value: Any) -> bytes:
-    """Serialise a value as compact JSON: keys in their order, numbers with the digits they were written with."""
+    """Serialise a value as compact JSON: keys in order, numbers with the digits as written."""
     try:
         return orjson.dumps(value, default=_write_digits)
     except TypeError:

@@ -1,0 +1,101 @@
+"""What the ledger knows of a message -> whether to send it, skip it, or leave it in doubt."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from qstash_jobs.envelope import QSTASH_WINDOW_S, Envelope
+from qstash_jobs.record import Instant, Record, State, Window
+
+RESEND_S = QSTASH_WINDOW_S - 60 - 30
+"""Until so long after the first attempt that may have arrived, the same id is safe to send again: the window, less
+a minute for clocks and queues, less the deadline of the request itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Offer it. `doubtful_since` is the first attempt that may have been accepted, if there was one."""
+
+    attempt: int = 1
+    doubtful_since: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """It is done with."""
+
+    record: Record
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """It may have been accepted, and sending it again could publish it twice."""
+
+    record: Record
+    reason: str
+
+
+Decision = Send | Skip | Hold
+
+
+def decide(envelope: Envelope, record: Record | None, now: Instant) -> Decision:
+    """Decide about one message of a run key; `record` is what an earlier attempt of that key left."""
+    if record is None:
+        return Send()
+    changed = record.fingerprint != envelope.fingerprint
+    match record.state:
+        case State.PUBLISHED | State.DEDUPLICATED | State.PARTIAL:
+            return Skip(record=record, reason=_done(record, changed=changed))
+        case State.ABANDONED:
+            return Skip(record=record, reason="left out for good with --skip")
+        case State.PLANNED | State.REJECTED:
+            return Send(attempt=record.attempt + 1)
+        case State.SENDING | State.IN_DOUBT:
+            return _decide_doubt(envelope, record, now, changed=changed)
+
+
+def may_resend(first: Instant, now: Instant) -> bool:
+    """Say whether QStash still remembers an id that it may have seen first at `first`."""
+    if first.boot_id == now.boot_id:
+        return 0 <= now.boot_s - first.boot_s < RESEND_S
+    return timedelta(0) <= now.wall - first.wall < timedelta(seconds=RESEND_S)
+
+
+def refuse_window(envelope: Envelope, window: Window, now: Instant) -> str | None:
+    """Say why a deduplication id that the ledger holds forbids this message, or None."""
+    if window.slot == envelope.slot:
+        return None
+    if window.job != envelope.message.job.name:
+        return f"the deduplication id {window.dedup_id} belongs to the job {window.job}"
+    if window.until <= now.wall.timestamp():
+        return None
+    if window.until == float("inf"):
+        return "this key was published before, and its window is forever"
+    until = datetime.fromtimestamp(window.until, now.wall.tzinfo)
+    return f"this key was published before, and its window ends {show_time(until)}"
+
+
+def show_time(moment: datetime) -> str:
+    """Write a moment for people, to the minute."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _decide_doubt(envelope: Envelope, record: Record, now: Instant, *, changed: bool) -> Decision:
+    first = record.first_maybe_sent
+    if not envelope.may_repeat:
+        return Hold(
+            record=record,
+            reason="it may have been accepted, and `dedup: none` lets nobody recognise a second try",
+        )
+    if changed:
+        return Hold(record=record, reason="it may have been accepted, and its content has changed since")
+    if first is None or not may_resend(first, now):
+        return Hold(record=record, reason="it may have been accepted, and QStash has forgotten its id since")
+    return Send(attempt=record.attempt + 1, doubtful_since=first)
+
+
+def _done(record: Record, *, changed: bool) -> str:
+    when = f" {show_time(record.settled_at)}" if record.settled_at else ""
+    ids = f" as {', '.join(record.message_ids)}" if record.message_ids else ""
+    what = "partly published" if record.state is State.PARTIAL else "published"
+    return f"{what}{when}{ids}" + ("; changed since published" if changed else "")

@@ -1,0 +1,113 @@
+"""An attempt's answer -> one outcome for each message, and what each leaves in the ledger and tells the user."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from qstash_jobs.envelope import Envelope
+from qstash_jobs.message import DedupKind
+from qstash_jobs.outcome import (
+    Deduplicated,
+    Endpoint,
+    Limit,
+    Misconfigured,
+    NotSent,
+    Outcome,
+    Partial,
+    Published,
+    Rejected,
+    Throttled,
+    Unknown,
+)
+from qstash_jobs.publish.work import Batch, Try
+from qstash_jobs.record import Result, State, settle
+from qstash_jobs.wire.http import Answer
+from qstash_jobs.wire.reply import WholeRefused, read_batch, read_publish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of a message in this run; told after the ledger has it."""
+
+    envelope: Envelope
+    state: str
+    """A State, or `skipped`."""
+    reason: str | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+    status: int | None = None
+    error: str | None = None
+    attempts: int = 0
+    elapsed_ms: int | None = None
+    foreign: bool = False
+    """Deduplicated against a message that this ledger does not know."""
+
+
+def read_answer(batch: Batch, answer: Answer, now: datetime) -> tuple[Outcome, ...] | WholeRefused:
+    """Read one answer as one outcome for each message of the batch."""
+    if batch.travels_in_batch:
+        return read_batch(answer, groups=[item.envelope.is_group for item in batch.tries], now=now)
+    return (read_publish(answer, group=batch.tries[0].envelope.is_group, now=now),)
+
+
+def write_result(item: Try, outcome: Outcome, now: datetime) -> Result:
+    """Write what the ledger keeps of an attempt."""
+    endpoints = outcome.endpoints if isinstance(outcome, Published | Deduplicated | Partial) else ()
+    return Result(
+        slot=item.envelope.slot,
+        attempt=item.attempt,
+        state=settle(outcome, doubtful=item.doubtful_since is not None),
+        settled_at=now,
+        endpoints=endpoints,
+        status=getattr(outcome, "status", None),
+        error=explain(outcome),
+    )
+
+
+def write_settlement(item: Try, outcome: Outcome, *, elapsed_ms: int | None) -> Settlement:
+    """Write what the user is told of a message that this run is done with."""
+    state = settle(outcome, doubtful=item.doubtful_since is not None)
+    foreign = state is State.DEDUPLICATED and item.envelope.message.dedup.kind is DedupKind.PER_RUN
+    return Settlement(
+        envelope=item.envelope,
+        state=state,
+        reason=_reason(state, outcome, foreign=foreign),
+        endpoints=outcome.endpoints if isinstance(outcome, Published | Deduplicated | Partial) else (),
+        status=getattr(outcome, "status", None),
+        error=explain(outcome) if state not in (State.PUBLISHED, State.DEDUPLICATED) else None,
+        attempts=item.attempt,
+        elapsed_ms=elapsed_ms,
+        foreign=foreign,
+    )
+
+
+def explain(outcome: Outcome) -> str | None:
+    """Say in a few words why an attempt did not end well; None where it did."""
+    match outcome:
+        case Published() | Deduplicated():
+            return None
+        case Partial():
+            refused = [endpoint for endpoint in outcome.endpoints if not endpoint.message_id]
+            return "; ".join(
+                f"{endpoint.url or 'an endpoint'}: {endpoint.error or 'refused'}" for endpoint in refused
+            )
+        case Rejected() | Misconfigured():
+            return outcome.error
+        case Throttled():
+            limit = "the daily limit is reached" if outcome.limit is Limit.DAILY else "too many requests"
+            return outcome.error or limit
+        case NotSent() | Unknown():
+            return outcome.reason
+
+
+def _reason(state: State, outcome: Outcome, *, foreign: bool) -> str | None:
+    if foreign:
+        return (
+            "QStash knew this deduplication id, and this ledger did not: it is the message of another ledger"
+        )
+    if state is State.PUBLISHED and isinstance(outcome, Deduplicated):
+        return "an earlier attempt had arrived"
+    if state is State.IN_DOUBT:
+        return f"it may have been accepted: {explain(outcome)}"
+    if state is State.PLANNED:
+        return f"not sent: {explain(outcome)}"
+    return None
