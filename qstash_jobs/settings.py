@@ -1,0 +1,196 @@
+"""The environment -> what the program is told from outside: server, token, secrets, folders, the CI's facts.
+
+The only module that reads environment variables. A token is never an option, so that no process list shows it.
+"""
+
+import base64
+import binascii
+import getpass
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from qstash_jobs.errors import AuthenticationError, UsageError
+
+DEFAULT_URL = "https://qstash.upstash.io"
+"""The EU region; the SDKs' default (qstash-py http.py)."""
+
+CREDENTIAL_BYTES = 64 * 1024
+"""A credential file larger than this is something else."""
+
+
+def environment() -> Mapping[str, str]:
+    """Return the process's environment."""
+    return os.environ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where QStash is, read from a URL."""
+
+    url: str
+    """As it is shown: scheme, host and port."""
+    scheme: str
+    host: str
+    port: int
+    is_local: bool
+    """The host is this machine, so this is a development server."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The host, and its port where it isn't the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == {"https": 443, "http": 80}[self.scheme] else f"{host}:{self.port}"
+
+
+def read_address(text: str) -> Address:
+    """Read a QSTASH_URL. A stray `/v2/publish` is taken off with a warning; UsageError for what can't be used.
+
+    Plain http is for this machine only: it would show the token to everybody on the way.
+    """
+    url, warnings = _without_stray_path(text.strip())
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"QSTASH_URL is not a URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError(f"QSTASH_URL has to begin with https:// and name a host, such as {DEFAULT_URL}")
+    if parts.username is not None or parts.query or parts.fragment or parts.path not in ("", "/"):
+        raise UsageError(f"QSTASH_URL has to end after its host and port, such as {DEFAULT_URL}")
+    is_local = _is_loopback(host)
+    if parts.scheme == "http" and not is_local:
+        raise UsageError(
+            f"QSTASH_URL is http:// to {host}, which would show the token on the way; use https://"
+        )
+    name = f"[{host}]" if ":" in host else host
+    return Address(
+        url=f"{parts.scheme}://{name}" + (f":{port}" if port else ""),
+        scheme=parts.scheme,
+        host=host,
+        port=port or {"https": 443, "http": 80}[parts.scheme],
+        is_local=is_local,
+        warnings=warnings,
+    )
+
+
+def _without_stray_path(url: str) -> tuple[str, tuple[str, ...]]:
+    # old console pages showed it so; the service then answers "endpoint has invalid scheme" (qstash-js #226)
+    match = re.search(r"/v[12](?:/publish)?/*$(?!\n)", url)
+    if match is None:
+        return url, ()
+    kept = url[: match.start()]
+    return kept, (f"QSTASH_URL ends in {match.group()}, which is not part of it; using {kept}",)
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
+
+
+def read_token(env: Mapping[str, str], name: str = "QSTASH_TOKEN") -> str:
+    """Find the token: in the environment, in `$CREDENTIALS_DIRECTORY`, or in `/run/secrets`.
+
+    Raises AuthenticationError where there is none, or where it could not stand in a header.
+    """
+    token = env.get(name) or _read_credential(env, name)
+    if not token:
+        raise AuthenticationError(f"no token: set {name} (the QStash page of the Upstash console shows it)")
+    token = token.strip()
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise AuthenticationError(f"{name} holds blanks or characters that no token has; copy it again")
+    return token
+
+
+def account_of(token: str) -> str | None:
+    """Name the account that a token belongs to, where the token tells: base64 of JSON with a `UserID`."""
+    try:
+        user = json.loads(base64.b64decode(token + "=" * (-len(token) % 4), validate=True))["UserID"]
+    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return user if isinstance(user, str) and re.fullmatch(r"[A-Za-z0-9._-]{1,100}", user) else None
+
+
+class Secrets(Mapping[str, str]):
+    """Secrets by name, each looked up once: environment, `$CREDENTIALS_DIRECTORY`, `/run/secrets`, `--secrets-dir`."""
+
+    def __init__(self, env: Mapping[str, str], folder: Path | None = None) -> None:
+        self._env = env
+        self._folder = folder
+        self._known: dict[str, str | None] = {}
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self._known:
+            self._known[name] = self._env.get(name) or _read_credential(self._env, name, self._folder)
+        value = self._known[name]
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name for name, value in self._known.items() if value is not None])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _read_credential(env: Mapping[str, str], name: str, folder: Path | None = None) -> str | None:
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
+        return None
+    folders = [Path(env["CREDENTIALS_DIRECTORY"])] if env.get("CREDENTIALS_DIRECTORY") else []
+    folders += [Path("/run/secrets"), *([folder] if folder is not None else [])]
+    for place in folders:
+        path = place / name
+        if path.is_file():
+            return _read_text(path)
+    return None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(CREDENTIAL_BYTES + 1)
+        if len(content) > CREDENTIAL_BYTES:
+            raise UsageError(f"{path} is too large for a secret: over {CREDENTIAL_BYTES:,} bytes")
+        return content.decode().removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the secret {path} cannot be read: {error}") from error
+
+
+def state_folder(env: Mapping[str, str]) -> Path:
+    """Name the folder of the default ledger: systemd's `$STATE_DIRECTORY`, else the user's state folder."""
+    systemd = env.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(systemd) if systemd else Path(platformdirs.user_state_path("qstash-jobs"))
+
+
+def who(env: Mapping[str, str]) -> str:
+    """Name the person or robot that runs the program, for the record."""
+    try:
+        return env.get("GITHUB_ACTOR") or env.get("GITLAB_USER_LOGIN") or getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def ci_run_url(env: Mapping[str, str]) -> str | None:
+    """Name the page of the CI run that the program is part of."""
+    # docs.github.com, "Variables": GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID
+    if env.get("GITHUB_RUN_ID") and env.get("GITHUB_REPOSITORY"):
+        server = env.get("GITHUB_SERVER_URL", "https://github.com")
+        return f"{server}/{env['GITHUB_REPOSITORY']}/actions/runs/{env['GITHUB_RUN_ID']}"
+    # docs.gitlab.com, "Predefined CI/CD variables"; circleci.com/docs/variables; buildkite.com/docs
+    return env.get("CI_JOB_URL") or env.get("CIRCLE_BUILD_URL") or env.get("BUILDKITE_BUILD_URL")
+
+
+def ci_git(env: Mapping[str, str]) -> dict[str, str]:
+    """Read the commit and branch that the CI says it runs on."""
+    facts = {
+        "sha": env.get("GITHUB_SHA") or env.get("CI_COMMIT_SHA") or env.get("CIRCLE_SHA1"),
+        "branch": env.get("GITHUB_HEAD_REF") or env.get("GITHUB_REF_NAME") or env.get("CI_COMMIT_REF_NAME"),
+    }
+    return {name: value for name, value in facts.items() if value}
