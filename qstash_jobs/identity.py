@@ -38,6 +38,12 @@ def key_id(project: str, environment: str, job: str, key: str) -> str:
     return "qj-" + _digest("key", project, environment, job, key)
 
 
+def message_name(job: str, row_key: str) -> str:
+    """Name a row's message; `]` and `\\` of the key are escaped, so that the name can be read back."""
+    escaped = row_key.replace("\\", "\\\\").replace("]", "\\]")
+    return f"{job}[{escaped}]"
+
+
 def run_label(project: str, environment: str, run_key: str) -> str:
     """Derive the label by which any machine finds a run key's messages in QStash's log."""
     return "qj-r-" + _digest(project, environment, run_key)[:16]

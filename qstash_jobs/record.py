@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from qstash_jobs.identity import message_name
 from qstash_jobs.outcome import (
     Deduplicated,
     Endpoint,
@@ -166,12 +167,6 @@ class Window:
     until: float
     """Unix seconds; infinity for `forever`."""
     slot: Slot
-
-
-def message_name(job: str, row_key: str) -> str:
-    """Name a row's message; `]` and `\\` of the key are escaped, so that the name can be read back."""
-    escaped = row_key.replace("\\", "\\\\").replace("]", "\\]")
-    return f"{job}[{escaped}]"
 
 
 def settle(outcome: Outcome, *, doubtful: bool) -> State:

@@ -1,0 +1,71 @@
+"""A Job -> its templates, compiled once, and what is known of them before any row is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from qstash_jobs.job import Job
+from qstash_jobs.problem import Location, Path, Problem
+from qstash_jobs.render import Template, compile_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledJob:
+    """A job whose templates are compiled."""
+
+    job: Job
+    template: Template
+    about: Template
+    """`enabled` and `for_each`, which know nothing of rows."""
+    key: Template | None
+    """The expression that names a row."""
+    changing: frozenset[str]
+    """The fields that a row can change."""
+    secret_headers: tuple[str, ...]
+    """The headers that hold a secret, whatever row it is."""
+
+
+def compile_job(job: Job) -> tuple[CompiledJob, list[Problem]]:
+    """Compile a job's templates; the result is usable where there is no problem."""
+
+    def place(path: Path) -> Location:
+        return job.place(path)
+
+    template, problems = compile_value(dict(job.fields), place=place)
+    about, more = compile_value({"enabled": job.enabled, "for_each": _without_key(job.for_each)}, place=place)
+    key, still_more = _compile_key(job)
+    compiled = CompiledJob(
+        job=job,
+        template=template,
+        about=about,
+        key=key,
+        changing=template.fields_depending_on("row"),
+        secret_headers=tuple(_secret_headers(job)),
+    )
+    return compiled, [*problems, *more, *still_more]
+
+
+def _without_key(for_each: Any) -> Any:
+    if isinstance(for_each, dict):
+        return {name: value for name, value in for_each.items() if name != "key"}
+    return for_each
+
+
+def _compile_key(job: Job) -> tuple[Template | None, list[Problem]]:
+    key = job.for_each.get("key") if isinstance(job.for_each, dict) else None
+    if key is None:
+        return None, []
+    text = key if "${{" in str(key) else "${{ row[" + _quote(str(key)) + "] }}"
+    return compile_value(text, place=lambda _: job.place(("for_each", "key")))
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _secret_headers(job: Job) -> Iterator[str]:
+    headers = job.fields.get("headers")
+    for name, value in headers.items() if isinstance(headers, dict) else ():
+        template, _ = compile_value(value, place=lambda _: job.place(()))
+        if any(look_up[0] == "secrets" for look_up in template.names()):
+            yield name

@@ -1,0 +1,130 @@
+"""A compiled job, variables and rows -> Messages that schema and rules have found in order."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from qstash_jobs.identity import message_name
+from qstash_jobs.job import Job
+from qstash_jobs.message import Message, ReadFile, UnreadableError, read_message
+from qstash_jobs.prepare.collector import Collector
+from qstash_jobs.prepare.compiled import CompiledJob
+from qstash_jobs.problem import Finding, Problem, Severity
+from qstash_jobs.render import Filled, Scope
+from qstash_jobs.rows import Row
+from qstash_jobs.rules import Context, check_message
+from qstash_jobs.schema import check_concrete, is_concrete
+
+ROW_KEY_BYTES = 200
+
+
+class Preparation:
+    """Makes a job's messages out of its compiled."""
+
+    def __init__(self, compiled: CompiledJob, *, scope: Scope, context: Context, read_file: ReadFile) -> None:
+        self._compiled = compiled
+        self._scope = scope
+        self._context = context
+        self._read_file = read_file
+        self.problems = Collector()
+        self.missing_secrets: set[str] = set()
+
+    def messages(self, rows: Iterable[Row] | None) -> Iterator[Message]:
+        """Yield the messages that are in order; what is wrong with the others is collected."""
+        if rows is None:
+            message = self._make(None, changed=None)
+            if message is not None:
+                yield message
+            return
+        changed: frozenset[str] | None = None
+        for row in rows:
+            named = self._name(row)
+            if named is not None:
+                message = self._make(named, changed=changed)
+                if message is not None:
+                    yield message
+                    changed = self._compiled.changing
+            if self.problems.is_full:
+                return
+
+    def _name(self, row: Row) -> Row | None:
+        if self._compiled.key is None:
+            return row
+        filled = self._compiled.key.fill(self._scope.with_row(row.values))
+        key = "" if filled.findings else str(filled.value)
+        fault = filled.findings[0].message if filled.findings else _key_fault(key)
+        if fault is None:
+            return replace(row, key=key)
+        place = self._compiled.job.place(("for_each", "key"))
+        self.problems.add(
+            Problem(location=place, rule="row-key", message=fault, path=("for_each", "key")), row
+        )
+        return None
+
+    def _make(self, row: Row | None, *, changed: frozenset[str] | None) -> Message | None:
+        filled = self._compiled.template.fill(
+            self._scope if row is None else self._scope.with_row(row.values)
+        )
+        self.missing_secrets |= filled.missing_secrets
+        if filled.findings:
+            self._note(filled.findings, row)
+            return None
+        job = self._compiled.job
+        if not is_concrete(job.kind, filled.value):
+            problems = check_concrete(job.kind, filled.value, lambda path, key: job.place(path, key=key))
+            for problem in problems:
+                self.problems.add(problem, row)
+            return None
+        return self._check(self._read(filled, row), changed, row)
+
+    def _read(self, filled: Filled, row: Row | None) -> Message | None:
+        job = self._compiled.job
+        try:
+            return read_message(
+                job,
+                filled.value,
+                name=job.name if row is None else message_name(job.name, row.key or str(row.number)),
+                row=row,
+                read_file=self._read_file,
+                secrets=filled.secrets,
+                outside=filled.outside,
+                secret_headers=self._compiled.secret_headers,
+            )
+        except UnreadableError as error:
+            self._note([error.finding], row)
+            return None
+
+    def _check(
+        self, message: Message | None, changed: frozenset[str] | None, row: Row | None
+    ) -> Message | None:
+        if message is None:
+            return None
+        problems = check_message(message, self._context, changed=changed)
+        for problem in problems:
+            self.problems.add(problem, row)
+        return None if any(problem.severity is Severity.ERROR for problem in problems) else message
+
+    def _note(self, findings: Iterable[Finding], row: Row | None) -> None:
+        for finding in findings:
+            self.problems.add(locate(finding, self._compiled.job), row)
+
+
+def locate(finding: Finding, job: Job) -> Problem:
+    """Turn a finding into a problem at its place in the job's file."""
+    return Problem(
+        location=job.place(finding.path),
+        rule=finding.rule,
+        message=finding.message,
+        hint=finding.hint,
+        path=finding.path,
+        severity=finding.severity,
+    )
+
+
+def _key_fault(key: str) -> str | None:
+    if not key:
+        return "this row's key is empty"
+    if len(key.encode()) > ROW_KEY_BYTES:
+        return f"this row's key is longer than {ROW_KEY_BYTES} bytes"
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in key):
+        return "this row's key holds a control character"
+    return None
