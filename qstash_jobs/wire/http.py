@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+ANSWER_BYTES = 1024 * 1024
+"""Longer answers than this are not read to their end, unless the request says so."""
+
 Headers = tuple[tuple[str, str], ...]
 """Header names as sent and their values, in order; a name may repeat."""
 
@@ -15,6 +18,8 @@ class Request:
     """The request target, raw: never normalised or encoded on the way."""
     headers: Headers = ()
     body: bytes = b""
+    answer_bytes: int = ANSWER_BYTES
+    """How long a body the answer may have: a longer one is `Lost`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
