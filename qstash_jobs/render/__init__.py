@@ -1,0 +1,25 @@
+"""Plain data with expressions + values -> plain data, knowing which secrets and which foreign values went where."""
+
+from qstash_jobs.render.fault import Fault, Place
+from qstash_jobs.render.filters import FILTERS
+from qstash_jobs.render.names import JOB, JOB_OF_ROWS, ROOTS, RUN_KEY, VARS, Allowed
+from qstash_jobs.render.scope import MissingSecret, Scope
+from qstash_jobs.render.template import URL_PATHS, Filled, Template, compile_value
+
+__all__ = [
+    "FILTERS",
+    "JOB",
+    "JOB_OF_ROWS",
+    "ROOTS",
+    "RUN_KEY",
+    "URL_PATHS",
+    "VARS",
+    "Allowed",
+    "Fault",
+    "Filled",
+    "MissingSecret",
+    "Place",
+    "Scope",
+    "Template",
+    "compile_value",
+]
