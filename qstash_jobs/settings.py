@@ -10,13 +10,12 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import platformdirs
 
 from qstash_jobs.errors import AuthenticationError, UsageError
+from qstash_jobs.wire.server import Server, read_server
 
 DEFAULT_URL = "https://qstash.upstash.io"
 """The EU region; the SDKs' default (qstash-py http.py)."""
@@ -30,55 +29,13 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where QStash is, read from a URL."""
-
-    url: str
-    """As it is shown: scheme, host and port."""
-    scheme: str
-    host: str
-    port: int
-    is_local: bool
-    """The host is this machine, so this is a development server."""
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The host, and its port where it isn't the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == {"https": 443, "http": 80}[self.scheme] else f"{host}:{self.port}"
-
-
-def read_address(text: str) -> Address:
-    """Read a QSTASH_URL. A stray `/v2/publish` is taken off with a warning; UsageError for what can't be used.
-
-    Plain http is for this machine only: it would show the token to everybody on the way.
-    """
+def read_address(text: str) -> tuple[Server, tuple[str, ...]]:
+    """Read a QSTASH_URL, and say what was wrong with it and could be mended; UsageError for what could not."""
     url, warnings = _without_stray_path(text.strip())
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        return read_server(url), warnings
     except ValueError as error:
-        raise UsageError(f"QSTASH_URL is not a URL: {error}") from error
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"QSTASH_URL has to begin with https:// and name a host, such as {DEFAULT_URL}")
-    if parts.username is not None or parts.query or parts.fragment or parts.path not in ("", "/"):
-        raise UsageError(f"QSTASH_URL has to end after its host and port, such as {DEFAULT_URL}")
-    is_local = _is_loopback(host)
-    if parts.scheme == "http" and not is_local:
-        raise UsageError(
-            f"QSTASH_URL is http:// to {host}, which would show the token on the way; use https://"
-        )
-    name = f"[{host}]" if ":" in host else host
-    return Address(
-        url=f"{parts.scheme}://{name}" + (f":{port}" if port else ""),
-        scheme=parts.scheme,
-        host=host,
-        port=port or {"https": 443, "http": 80}[parts.scheme],
-        is_local=is_local,
-        warnings=warnings,
-    )
+        raise UsageError(f"QSTASH_URL cannot be used: {error}; the default is {DEFAULT_URL}") from error
 
 
 def _without_stray_path(url: str) -> tuple[str, tuple[str, ...]]:
@@ -88,10 +45,6 @@ def _without_stray_path(url: str) -> tuple[str, tuple[str, ...]]:
         return url, ()
     kept = url[: match.start()]
     return kept, (f"QSTASH_URL ends in {match.group()}, which is not part of it; using {kept}",)
-
-
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
 
 
 def read_token(env: Mapping[str, str], name: str = "QSTASH_TOKEN") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from qstash_jobs.job import Job
 from qstash_jobs.problem import Location, Path, Problem
-from qstash_jobs.render import Template, compile_value
+from qstash_jobs.render import JOB, JOB_OF_ROWS, Template, compile_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,11 @@ def compile_job(job: Job) -> tuple[CompiledJob, list[Problem]]:
     def place(path: Path) -> Location:
         return job.place(path)
 
-    template, problems = compile_value(dict(job.fields), place=place)
-    about, more = compile_value({"enabled": job.enabled, "for_each": _without_key(job.for_each)}, place=place)
+    allowed = JOB if job.for_each is None else JOB_OF_ROWS
+    template, problems = compile_value(dict(job.fields), place=place, allowed=allowed)
+    about, more = compile_value(
+        {"enabled": job.enabled, "for_each": _without_key(job.for_each)}, place=place, allowed=JOB
+    )
     key, still_more = _compile_key(job)
     compiled = CompiledJob(
         job=job,

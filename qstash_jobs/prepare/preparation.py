@@ -1,6 +1,6 @@
 """A compiled job, variables and rows -> Messages that schema and rules have found in order."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from qstash_jobs.identity import message_name
@@ -8,7 +8,7 @@ from qstash_jobs.job import Job
 from qstash_jobs.message import Message, ReadFile, UnreadableError, read_message
 from qstash_jobs.prepare.collector import Collector
 from qstash_jobs.prepare.compiled import CompiledJob
-from qstash_jobs.problem import Finding, Problem, Severity
+from qstash_jobs.problem import Finding, Location, Path, Problem, Severity
 from qstash_jobs.render import Filled, Scope
 from qstash_jobs.rows import Row
 from qstash_jobs.rules import Context, check_message
@@ -18,10 +18,11 @@ ROW_KEY_BYTES = 200
 
 
 class Preparation:
-    """Makes a job's messages out of its compiled."""
+    """Makes a job's messages in one scope."""
 
     def __init__(self, compiled: CompiledJob, *, scope: Scope, context: Context, read_file: ReadFile) -> None:
         self._compiled = compiled
+        self._template = compiled.template.settle(scope) if compiled.changing else compiled.template
         self._scope = scope
         self._context = context
         self._read_file = read_file
@@ -61,18 +62,14 @@ class Preparation:
         return None
 
     def _make(self, row: Row | None, *, changed: frozenset[str] | None) -> Message | None:
-        filled = self._compiled.template.fill(
-            self._scope if row is None else self._scope.with_row(row.values)
-        )
+        filled = self._template.fill(self._scope if row is None else self._scope.with_row(row.values))
         self.missing_secrets |= filled.missing_secrets
         if filled.findings:
-            self._note(filled.findings, row)
+            self._add(self._template.problems(filled), row)
             return None
         job = self._compiled.job
         if not is_concrete(job.kind, filled.value):
-            problems = check_concrete(job.kind, filled.value, lambda path, key: job.place(path, key=key))
-            for problem in problems:
-                self.problems.add(problem, row)
+            self._add(check_concrete(job.kind, filled.value, _place_of(job)), row)
             return None
         return self._check(self._read(filled, row), changed, row)
 
@@ -90,7 +87,7 @@ class Preparation:
                 secret_headers=self._compiled.secret_headers,
             )
         except UnreadableError as error:
-            self._note([error.finding], row)
+            self._add([locate(error.finding, job)], row)
             return None
 
     def _check(
@@ -99,13 +96,16 @@ class Preparation:
         if message is None:
             return None
         problems = check_message(message, self._context, changed=changed)
-        for problem in problems:
-            self.problems.add(problem, row)
+        self._add(problems, row)
         return None if any(problem.severity is Severity.ERROR for problem in problems) else message
 
-    def _note(self, findings: Iterable[Finding], row: Row | None) -> None:
-        for finding in findings:
-            self.problems.add(locate(finding, self._compiled.job), row)
+    def _add(self, problems: Iterable[Problem], row: Row | None) -> None:
+        for problem in problems:
+            self.problems.add(problem, row)
+
+
+def _place_of(job: Job) -> Callable[[Path, bool], Location]:
+    return lambda path, key: job.place(path, key=key)
 
 
 def locate(finding: Finding, job: Job) -> Problem:

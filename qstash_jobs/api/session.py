@@ -1,0 +1,159 @@
+"""A Workspace under a run -> its tasks, checked: what `validate`, `plan` and `run` all begin with."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from qstash_jobs.api.tasks import Task
+from qstash_jobs.api.variables import (
+    RunFacts,
+    base_scope,
+    file_scope,
+    job_scope,
+    render_run_key,
+    run_scope,
+)
+from qstash_jobs.api.workspace import Workspace, is_chosen
+from qstash_jobs.job import Job, JobFile
+from qstash_jobs.problem import Problem, Severity, sort_problems
+from qstash_jobs.render import MissingSecret, Scope
+from qstash_jobs.rules import Context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a session takes from outside the files."""
+
+    env: Mapping[str, str]
+    secrets: Mapping[str, str]
+    missing_secret: MissingSecret
+    now: datetime
+    server_is_local: bool
+    project_name: str
+    run_id: str
+    run_key: str | None = None
+    """Of the command line: stronger than any file's."""
+    facts_of: Callable[[str], RunFacts] | None = None
+    """What a run key's first run was, where there is a ledger that knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyed:
+    """A task, and the run key that its messages belong to."""
+
+    task: Task
+    run_key: str
+    is_named: bool
+    """The key is a name, not the run's own id: another run can come back to it."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """What the first pass counted."""
+
+    jobs: int = 0
+    messages: int = 0
+    disabled: list[str] = field(default_factory=list)
+    missing_secrets: set[str] = field(default_factory=set)
+
+
+class Session:
+    """The jobs that were asked for, made ready to be checked and then published."""
+
+    def __init__(self, workspace: Workspace, surroundings: Surroundings) -> None:
+        self.workspace = workspace
+        self.surroundings = surroundings
+        self.totals = Totals()
+        self._problems: list[Problem] = list(workspace.problems)
+        self._context = _context(workspace, surroundings)
+        self.keyed: list[Keyed] = []
+        self._schedules: list[Task] = []
+        base = base_scope(
+            workspace,
+            env=surroundings.env,
+            secrets=surroundings.secrets,
+            missing_secret=surroundings.missing_secret,
+            project_name=surroundings.project_name,
+        )
+        for file in workspace.files:
+            self._add_file(file, base)
+
+    def check(self) -> list[Problem]:
+        """Make every message once, keep none, and return every problem of every file, sorted."""
+        for keyed in self.keyed:
+            self._check(keyed.task, counts=True)
+            if keyed.is_named and keyed.task.names_rows_by_number:
+                self._problems.append(_numbered_rows(keyed.task.job))
+        if not self.workspace.inputs.jobs:
+            for schedule in self._schedules:
+                self._check(schedule, counts=False)
+        return sort_problems(self._problems)
+
+    @property
+    def has_errors(self) -> bool:
+        return any(problem.severity is Severity.ERROR for problem in self._problems)
+
+    def tasks(self) -> Iterator[Keyed]:
+        """Yield the enabled tasks, in the order in which they are published."""
+        return (keyed for keyed in self.keyed if keyed.task.is_enabled)
+
+    def _add_file(self, file: JobFile, base: Scope) -> None:
+        scope, problems = file_scope(base, file, self.workspace)
+        self._problems += problems
+        own_key, problems = render_run_key(file, scope, self.surroundings.now)
+        self._problems += problems
+        named = self.surroundings.run_key or own_key
+        key = named or self.surroundings.run_id
+        scope = run_scope(scope, self._facts(key))
+        for job in file.jobs:
+            if is_chosen(job, self.workspace.inputs.jobs):
+                self.keyed.append(
+                    Keyed(task=self._task(job, scope, file), run_key=key, is_named=named is not None)
+                )
+        self._schedules += [self._task(schedule, scope, file) for schedule in file.schedules]
+
+    def _facts(self, key: str) -> RunFacts:
+        if self.surroundings.facts_of is not None:
+            return self.surroundings.facts_of(key)
+        return RunFacts(id=self.surroundings.run_id, key=key, started=self.surroundings.now)
+
+    def _task(self, job: Job, scope: Scope, file: JobFile) -> Task:
+        return Task(
+            job,
+            scope=job_scope(scope, job),
+            context=self._context,
+            folder=(self.workspace.root / file.name).parent,
+            root=self.workspace.root,
+        )
+
+    def _check(self, task: Task, *, counts: bool) -> None:
+        checked = task.check()
+        self._problems += checked.problems
+        self.totals.missing_secrets |= checked.missing_secrets
+        if not checked.enabled:
+            self.totals.disabled.append(task.job.name)
+        elif counts:
+            self.totals.jobs += 1
+            self.totals.messages += checked.messages
+
+
+def _context(workspace: Workspace, surroundings: Surroundings) -> Context:
+    quota = workspace.project.quota
+    return Context(
+        now=surroundings.now,
+        server_is_local=surroundings.server_is_local,
+        max_delay_s=quota.get("delay"),
+        max_message_bytes=quota.get("message_size"),
+        max_timeout_s=quota.get("timeout"),
+    )
+
+
+def _numbered_rows(job: Job) -> Problem:
+    return Problem(
+        location=job.place(("for_each",)),
+        rule="row-number",
+        message="under a named run key, rows are told apart by their number: a file in another order makes other messages",
+        hint="name the column that identifies a row: `for_each: {file: …, key: …}`",
+        path=("for_each",),
+        severity=Severity.WARNING,
+    )

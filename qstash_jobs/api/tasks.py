@@ -1,0 +1,183 @@
+"""A Job and its file's Scope -> a Task: read once to check and count every row, and again to make the messages."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qstash_jobs.rows import Row, RowError, read_rows
+
+from qstash_jobs.errors import UsageError
+from qstash_jobs.files import Reading, inside, read_body
+from qstash_jobs.job import Job
+from qstash_jobs.message import Message, UnreadableError
+from qstash_jobs.prepare import KeyCheck, Preparation, compile_job
+from qstash_jobs.problem import Finding, Location, Problem
+from qstash_jobs.render import Scope
+from qstash_jobs.rules import Context
+
+FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json"} | {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What the first pass over a job found."""
+
+    messages: int = 0
+    problems: tuple[Problem, ...] = ()
+    missing_secrets: frozenset[str] = frozenset()
+    enabled: bool = True
+
+
+class Task:
+    """One job of a run."""
+
+    def __init__(self, job: Job, *, scope: Scope, context: Context, folder: Path, root: Path) -> None:
+        self.job = job
+        self._scope = scope
+        self._context = context
+        self._folder = folder
+        self._root = root
+        self._compiled, self._problems = compile_job(job)
+        self._about = self._fill_about() if not self._problems else {}
+        self._reading: Reading | None = None
+
+    @property
+    def is_enabled(self) -> bool:
+        return self._about.get("enabled") is not False
+
+    @property
+    def names_rows_by_number(self) -> bool:
+        """Whether rows have no key of their own, so that another order of rows makes other messages."""
+        return self.job.for_each is not None and self._compiled.key is None
+
+    def check(self) -> Checked:
+        """Make every message and keep none: count them, and find what is wrong with them."""
+        if self._problems or not self.is_enabled:
+            return Checked(problems=tuple(self._problems), enabled=self.is_enabled)
+        preparation = self._prepare()
+        keys = KeyCheck()
+        count = 0
+        problems: list[Problem] = []
+        try:
+            for message in preparation.messages(self._rows()):
+                count += 1
+                if message.row is not None and message.row.key is not None:
+                    keys.add(message.row.key)
+            problems += self._repeated_keys(keys)
+        except RowError as error:
+            problems.append(_row_problem(error))
+        except UsageError as error:
+            problems.append(self._file_problem(str(error)))
+        return Checked(
+            messages=count,
+            problems=(*preparation.problems.problems(), *problems),
+            missing_secrets=frozenset(preparation.missing_secrets),
+        )
+
+    def messages(self) -> Iterator[Message]:
+        """Make the messages, of the rows that the first pass saw; ChangedError where they are others by now."""
+        if self.is_enabled:
+            yield from self._prepare().messages(self._rows())
+
+    def _prepare(self) -> Preparation:
+        return Preparation(
+            self._compiled, scope=self._scope, context=self._context, read_file=self._read_body
+        )
+
+    def _fill_about(self) -> dict[str, Any]:
+        filled = self._compiled.about.fill(self._scope)
+        self._problems += self._compiled.about.problems(filled)
+        value = filled.value or {}
+        if not isinstance(value.get("enabled"), bool):
+            self._problems.append(
+                self._problem("enabled", "schema-type", "`enabled` has to be true or false")
+            )
+        return dict(value)
+
+    # rows
+
+    def _rows(self) -> Iterator[Row] | None:
+        for_each = self._about.get("for_each")
+        if for_each is None:
+            return None
+        if isinstance(for_each, list):
+            return self._inline(for_each)
+        return self._from_file({"file": for_each} if isinstance(for_each, str) else for_each)
+
+    def _inline(self, items: list[Any]) -> Iterator[Row]:
+        for number, values in enumerate(items, 1):
+            line = self.job.place(("for_each", number - 1)).line
+            if not isinstance(values, dict):
+                raise RowError("a row has to be a mapping of names to values", file=self.job.file, line=line)
+            yield Row(number=number, values=values, file=self.job.file, line=line)
+
+    def _from_file(self, for_each: dict[str, Any]) -> Iterator[Row]:
+        path = inside(self._folder / for_each["file"], self._root)
+        format_ = FORMATS.get(path.suffix.lower())
+        if format_ is None:
+            raise UsageError(f"{path.name} has to end in {', '.join(FORMATS)}")
+        if self._reading is None:
+            self._reading = Reading(path)
+        yield from read_rows(
+            self._reading.blocks(),
+            format=format_,
+            file=for_each["file"],
+            delimiter=for_each.get("delimiter"),
+            encoding=for_each.get("encoding", "utf-8"),
+        )
+
+    def _repeated_keys(self, keys: KeyCheck) -> list[Problem]:
+        repeated = keys.repeated()
+        if not repeated:
+            return []
+        first: dict[str, Row] = {}
+        for message in self._prepare().messages(self._rows()):
+            row = message.row
+            if row is None or row.key is None or KeyCheck.hash(row.key) not in repeated:
+                continue
+            if row.key in first:
+                return [self._repeated_key(first[row.key], row)]
+            first[row.key] = row
+        return []
+
+    def _repeated_key(self, first: Row, second: Row) -> Problem:
+        where = (
+            f"row {first.number:,}, {first.file}:{first.line}, and row {second.number:,}, line {second.line}"
+        )
+        return self._problem(
+            "for_each",
+            "row-key",
+            f"two rows have the key {second.key}: {where}",
+            hint="name a column, or an expression of several, that no two rows share",
+        )
+
+    # what goes wrong
+
+    def _read_body(self, name: str) -> bytes:
+        try:
+            return read_body(self._folder / name, root=self._root)
+        except UsageError as error:
+            raise UnreadableError(
+                Finding(path=("body_file",), rule="job-body-file", message=str(error))
+            ) from error
+
+    def _file_problem(self, message: str) -> Problem:
+        return self._problem("for_each", "row-missing", message)
+
+    def _problem(self, field: str, rule: str, message: str, hint: str | None = None) -> Problem:
+        return Problem(
+            location=self.job.place((field,)), rule=rule, message=message, hint=hint, path=(field,)
+        )
+
+
+def _row_problem(error: RowError) -> Problem:
+    return Problem(
+        location=Location(file=error.file, line=error.line, column=1),
+        rule="row-syntax",
+        message=str(error),
+        hint=error.hint,
+    )

@@ -1,0 +1,74 @@
+"""Options that several commands share. Each names its variable; a variable is never a command's name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def reading(command: F) -> F:
+    """Options of the commands that read job files."""
+    for option in reversed(
+        [
+            click.argument("paths", nargs=-1, metavar="[PATH]..."),
+            click.option(
+                "--environment",
+                envvar="QSTASH_JOBS_ENVIRONMENT",
+                metavar="NAME",
+                help="Environment of the project file.",
+            ),
+            click.option(
+                "--var",
+                "variables",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="Set a variable; stronger than every file.",
+            ),
+            click.option(
+                "--vars-file",
+                type=click.Path(path_type=Path),
+                envvar="QSTASH_JOBS_VARS_FILE",
+                metavar="FILE",
+                help="YAML or JSON file with variables.",
+            ),
+            click.option(
+                "--secrets-dir",
+                type=click.Path(path_type=Path),
+                envvar="QSTASH_JOBS_SECRETS_DIR",
+                metavar="DIR",
+                help="Folder with a file for each secret.",
+            ),
+            click.option(
+                "--job",
+                "jobs",
+                multiple=True,
+                metavar="GLOB",
+                help="Only jobs whose full name or id matches.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def ledger(command: F) -> F:
+    """The option that names the ledger."""
+    return click.option(
+        "--ledger",
+        envvar="QSTASH_JOBS_LEDGER",
+        metavar="URL",
+        help="Where runs are remembered: sqlite:///PATH.",
+    )(command)
+
+
+def run_key(command: F) -> F:
+    """The option that makes runs the same."""
+    return click.option(
+        "--run-key",
+        envvar="QSTASH_JOBS_RUN_KEY",
+        metavar="KEY",
+        help="Publish only what no run with this key has published yet.",
+    )(command)

@@ -1,0 +1,65 @@
+"""The output boundary: every text of the program leaves through here, with the known secrets masked."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from qstash_jobs.mask import Mask
+
+
+@dataclass(slots=True)
+class Terminal:
+    """Results go to stdout, everything else to stderr."""
+
+    quiet: bool = False
+    mask: Mask = field(default_factory=lambda: Mask({}))
+
+    def result(self, text: str) -> None:
+        """Print a result: one line, or one document."""
+        self._write(sys.stdout, text)
+
+    def note(self, text: str) -> None:
+        """Print progress, totals or a question; nothing with --quiet."""
+        if not self.quiet:
+            self._write(sys.stderr, text)
+
+    def warn(self, text: str) -> None:
+        """Print what has to be seen even with --quiet."""
+        self._write(sys.stderr, text)
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person can be asked."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; None in a pipe, where nothing is cut."""
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+    @property
+    def colour(self) -> bool:
+        """Whether colour may be added to stdout: no-color.org, and a terminal that has any."""
+        return _colour(sys.stdout)
+
+    @property
+    def error_colour(self) -> bool:
+        return _colour(sys.stderr)
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        stream.write(self.mask.hide(text) + "\n")
+        stream.flush()
+
+
+def _colour(stream: TextIO) -> bool:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"  # noqa: TID251 - the terminal's own
+    return stream.isatty() and not plain
+
+
+def silence_stdout() -> None:
+    """Point stdout at nothing, after its reader has gone: the interpreter's last flush would fail again."""
+    handle = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(handle, sys.stdout.fileno())
+    os.close(handle)

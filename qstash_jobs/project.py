@@ -1,0 +1,82 @@
+"""The project file and the chosen environment -> what they say to every job; all of it may be absent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from qstash_jobs.document import Document
+from qstash_jobs.grammar import nearest
+from qstash_jobs.job import Source
+from qstash_jobs.problem import Path, Problem
+
+# upstash.com/pricing/qstash: message size in bytes, longest delay in seconds, longest response time in seconds
+QUOTAS: Mapping[str, Mapping[str, int]] = {
+    "free": {"message_size": 1_048_576, "delay": 604_800, "timeout": 900},
+    "payg": {"message_size": 10 * 1_048_576, "delay": 31_536_000, "timeout": 7_200},
+    "fixed": {"message_size": 50 * 1_048_576},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What holds for every job file of a project, in one environment."""
+
+    name: str | None = None
+    environment: str = ""
+    """Empty where none is chosen."""
+    url: str | None = None
+    ledger: str | None = None
+    token_from: str = "QSTASH_TOKEN"  # noqa: S105 - the name of a variable
+    account: str | None = None
+    quota: Mapping[str, Any] = field(default_factory=dict)
+    defaults: tuple[Source, ...] = ()
+    """Weakest first."""
+    vars: tuple[Source, ...] = ()
+    """The project's own."""
+    environment_vars: tuple[Source, ...] = ()
+    """Those of the environment, which are stronger than a job file's."""
+    environments: tuple[str, ...] = ()
+
+
+def read_project(document: Document, environment: str) -> tuple[Project, list[Problem]]:
+    """Read a project file that the schema has found in order. An empty environment chooses none."""
+    data = document.data or {}
+    environments = data.get("environments") or {}
+    if environment and environment not in environments:
+        return Project(environments=tuple(environments)), [_unknown_environment(document, environment, environments)]
+    chosen = environments.get(environment) or {}
+    here: Path = ("environments", environment)
+    project = Project(
+        name=data.get("project"),
+        environment=environment,
+        url=chosen.get("url", data.get("url")),
+        ledger=chosen.get("ledger", data.get("ledger")),
+        token_from=chosen.get("token_from", "QSTASH_TOKEN"),
+        account=chosen.get("account", data.get("account")),
+        quota=_read_quota(chosen.get("quota", data.get("quota"))),
+        defaults=(*_source(document, data, ("defaults",)), *_source(document, chosen, (*here, "defaults"))),
+        vars=_source(document, data, ("vars",)),
+        environment_vars=_source(document, chosen, (*here, "vars")),
+        environments=tuple(environments),
+    )
+    return project, []
+
+
+def _source(document: Document, mapping: Mapping[str, Any], path: Path) -> tuple[Source, ...]:
+    fields = mapping.get(str(path[-1]))
+    return (Source(document=document, path=path, fields=fields),) if fields else ()
+
+
+def _read_quota(quota: Any) -> Mapping[str, Any]:
+    return QUOTAS[quota] if isinstance(quota, str) else quota or {}
+
+
+def _unknown_environment(document: Document, name: str, known: Mapping[str, Any]) -> Problem:
+    likely = nearest(name, known)
+    return Problem(
+        location=document.locate(("environments",), key=True),
+        rule="project-environment",
+        message=f"there is no environment {name}",
+        hint=f"did you mean {likely}?" if likely else f"it declares {', '.join(known) or 'none'}",
+        path=("environments",),
+    )
