@@ -99,8 +99,12 @@ class Ledger(Protocol):
     def messages(self, *, run: str | None = None) -> Iterator[Record]:
         """List messages in the order of keys, jobs and rows; of a run: those of its keys that it wrote last."""
 
-    def find_messages(self, text: str) -> list[Record]:
-        """Find messages by a QStash id, by our `qj-…` id or its beginning, or by full name; at most 20."""
+    def find_messages(self, text: str, *, run: str | None = None) -> list[Record]:
+        """Find messages by a QStash id, by our `qj-…` id or its beginning, or by full name; at most 20.
+
+        Those written last come first. The bare name of a job with rows means any of its messages. With a run, only
+        the messages of its keys count, whichever run wrote them.
+        """
 
     def close(self) -> None:
         """Close the ledger."""
