@@ -338,6 +338,13 @@ def test_a_batch_of_one_may_be_answered_with_a_bare_object() -> None:
     assert many(reply(200, {"messageId": "a"}), False) == (Published(status=200, endpoints=endpoints("a")),)
 
 
+@pytest.mark.parametrize("body", [b"{}", b'{"error":"no"}', b'{"foo":1}', b"null", b"[{}]", b"x"])
+def test_a_batch_of_one_without_an_id_or_a_list_is_in_doubt(body: bytes) -> None:
+    outcomes = many(reply(200, body), False)
+    assert isinstance(outcomes, tuple)
+    assert [type(outcome) for outcome in outcomes] == [Unknown]
+
+
 @pytest.mark.parametrize(
     "body", [b"[]", b'[{"messageId":"a"}]', b'[{"messageId":"a"},{"messageId":"b"}', b"{}", b"x"]
 )
