@@ -13,8 +13,8 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class SystemClock:
     """The machine's own clocks, as `boundary.Clock`.
 
-    Where the time since the machine's start cannot be told (it can on Linux), instants have an empty `boot_id` and count
-    from 1970 on the wall clock: `time.monotonic` may stand still while the machine sleeps.
+    Where the time since the machine's start cannot be told (it can on Linux), instants have an empty `boot_id` and
+    count from 1970 on the wall clock: `time.monotonic` may stand still while the machine sleeps.
     """
 
     def __init__(self) -> None:
