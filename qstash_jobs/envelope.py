@@ -64,11 +64,12 @@ class Envelope:
 
 
 def address(
-    message: Message, *, key: RunKey, key_number: int, generation: int, fingerprint_key: bytes
+    message: Message, *, key: RunKey, key_number: int, generation: int = 0, fingerprint_key: bytes
 ) -> Envelope:
     """Give a message its ids under a run key.
 
-    `key_number` is the ledger's own number of the key, `fingerprint_key` the ledger's secret.
+    `key_number` is the ledger's own number of the key, `fingerprint_key` the ledger's secret. A generation above 0
+    is one more on purpose: it displaces the user's own key too.
     """
     row = message.row
     row_key = "" if row is None else row.key or str(row.number)
@@ -81,7 +82,7 @@ def address(
         generation=generation,
     )
     id_ = message_id(identity)
-    dedup_id = _dedup_id(message, key, id_)
+    dedup_id = id_ if generation else _dedup_id(message, key, id_)
     labels = (
         (run_label(key.project, key.environment, key.text), message_label(id_)) if message.run_labels else ()
     )

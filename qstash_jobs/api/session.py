@@ -33,6 +33,8 @@ class Surroundings:
     run_id: str
     run_key: str | None = None
     """Of the command line: stronger than any file's."""
+    recorded_keys: Mapping[str, str] = field(default_factory=dict)
+    """The run keys that an earlier run used, by file: it is continued under them."""
     facts_of: Callable[[str], RunFacts] | None = None
     """What a run key's first run was, where there is a ledger that knows."""
 
@@ -67,6 +69,8 @@ class Session:
         self._problems: list[Problem] = list(workspace.problems)
         self._context = _context(workspace, surroundings)
         self.keyed: list[Keyed] = []
+        self.keys_by_file: dict[str, str] = {}
+        """The run key of each file, by the name that its jobs' names begin with."""
         self._schedules: list[Task] = []
         base = base_scope(
             workspace,
@@ -102,8 +106,9 @@ class Session:
         self._problems += problems
         own_key, problems = render_run_key(file, scope, self.surroundings.now)
         self._problems += problems
-        named = self.surroundings.run_key or own_key
+        named = self.surroundings.recorded_keys.get(file.name) or self.surroundings.run_key or own_key
         key = named or self.surroundings.run_id
+        self.keys_by_file[file.name] = key
         scope = run_scope(scope, self._facts(key))
         for job in file.jobs:
             if is_chosen(job, self.workspace.inputs.jobs):
@@ -152,7 +157,7 @@ def _numbered_rows(job: Job) -> Problem:
     return Problem(
         location=job.place(("for_each",)),
         rule="row-number",
-        message="under a named run key, rows are told apart by their number: a file in another order makes other messages",
+        message="under a named run key, a row is told by its number: in another order it is another message",
         hint="name the column that identifies a row: `for_each: {file: …, key: …}`",
         path=("for_each",),
         severity=Severity.WARNING,

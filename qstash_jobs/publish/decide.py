@@ -56,7 +56,7 @@ def decide(envelope: Envelope, record: Record | None, now: Instant) -> Decision:
 
 def may_resend(first: Instant, now: Instant) -> bool:
     """Say whether QStash still remembers an id that it may have seen first at `first`."""
-    if first.boot_id == now.boot_id:
+    if first.boot_id and first.boot_id == now.boot_id:
         return 0 <= now.boot_s - first.boot_s < RESEND_S
     return timedelta(0) <= now.wall - first.wall < timedelta(seconds=RESEND_S)
 

@@ -34,6 +34,9 @@ FAILURES_AT_FIRST = 5
 PATIENCE_S = 1.0
 """How often the desk looks up while nothing comes."""
 
+LAST_ANSWERS_S = 35.0
+"""How long answers are waited for once the ledger is gone: a request's deadline and a bit."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -43,6 +46,8 @@ class Options:
     batch_size: int = 100
     rate: float | None = None
     """Messages a second at most."""
+    skip: frozenset[str] = frozenset()
+    """Full names of messages to leave out for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,18 +240,17 @@ class Desk:
                     results=outbox.results,
                     intents=[item.intent(self.run, now) for item in tries],
                     windows=windows,
+                    released=outbox.released,
                 )
             except LedgerError as error:
                 raise UnrecordedError(str(error), [*outbox.settlements, *self._last_answers()]) from error
-        if outbox.released:
-            self.ledger.release_windows(outbox.released)
         for settlement in outbox.settlements:
             self.tell(settlement)
 
     def _last_answers(self) -> list[Settlement]:
         """What the requests still on the wire come to, once nothing can be recorded any more."""
         self.outbox, self.ending = Outbox(), Ending(exit_code=6, reason="the ledger stopped")
-        deadline_s = self.clock.monotonic_s() + FAREWELL_S
+        deadline_s = self.clock.monotonic_s() + LAST_ANSWERS_S
         while self.in_flight and self.clock.monotonic_s() < deadline_s:
             self._hear(self.crew.listen(PATIENCE_S))
         return self.outbox.settlements
@@ -366,9 +370,6 @@ class Desk:
 
 _NOT_TAKEN = NotSent(reason="the batch it stood in was refused as a whole")
 
-FAREWELL_S = 35.0
-"""How long the answers that are still to come are waited for once the ledger is gone: a request's deadline and a bit."""
-
 
 def publish(
     envelopes: Iterable[Envelope],
@@ -389,7 +390,15 @@ def publish(
     why the run ended early, or None. Raises LedgerError; UnrecordedError where answers could not be written.
     """
     desk = Desk(
-        source=Source(envelopes, ledger=ledger, clock=clock, tell=tell, most=options.batch_size),
+        source=Source(
+            envelopes,
+            run=run,
+            ledger=ledger,
+            clock=clock,
+            tell=tell,
+            most=options.batch_size,
+            skip=options.skip,
+        ),
         crew=Crew(open_line, clock, most=options.concurrency),
         ledger=ledger,
         clock=clock,

@@ -1,6 +1,5 @@
 """An attempt's answer -> one outcome for each message, and what each leaves in the ledger and tells the user."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -88,7 +88,7 @@ class Sender:
                 if errand is not None:
                     self._send(errand)
                 self._connect()
-        except BaseException as error:  # noqa: BLE001 - a sender that dies in silence would hang the run
+        except BaseException as error:
             self._events.put(Crashed(error=error))
         finally:
             self._line.close()

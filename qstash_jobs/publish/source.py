@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from qstash_jobs.boundary import Clock, Ledger
@@ -9,7 +10,7 @@ from qstash_jobs.envelope import Envelope
 from qstash_jobs.publish.decide import Hold, Send, Skip, decide
 from qstash_jobs.publish.results import Settlement
 from qstash_jobs.publish.work import Batch, Try, gather
-from qstash_jobs.record import Record, State
+from qstash_jobs.record import SETTLED, Record, State
 
 LOOK_UP = 500
 """Messages that the ledger is asked about at once."""
@@ -24,8 +25,18 @@ class Source:
     """Hands out batches whose queues are free, and remembers the ones that are not."""
 
     def __init__(
-        self, envelopes: Iterable[Envelope], *, ledger: Ledger, clock: Clock, tell: Tell, most: int
+        self,
+        envelopes: Iterable[Envelope],
+        *,
+        run: str,
+        ledger: Ledger,
+        clock: Clock,
+        tell: Tell,
+        most: int,
+        skip: frozenset[str] = frozenset(),
     ) -> None:
+        self._run = run
+        self._skip = skip
         self._ledger = ledger
         self._clock = clock
         self._tell = tell
@@ -81,6 +92,9 @@ class Source:
         waiting = iter(envelopes)
         while chunk := list(islice(waiting, LOOK_UP)):
             for envelope, record in self._look_up(chunk):
+                if envelope.message.name in self._skip:
+                    self._abandon(envelope, record)
+                    continue
                 decision = decide(envelope, record, self._clock.instant())
                 match decision:
                     case Send():
@@ -95,6 +109,16 @@ class Source:
                         self._tell(_settled(envelope, decision.record, State.IN_DOUBT, decision.reason))
                         if envelope.message.queue is not None:
                             self.stop_queue(envelope.message.queue, envelope.message.name)
+
+    def _abandon(self, envelope: Envelope, record: Record | None) -> None:
+        """Leave a message out for good, unless it is done with already."""
+        if record is None or record.state not in SETTLED:
+            now = self._clock.instant()
+            attempt = 0 if record is None else record.attempt
+            abandoned = Try(envelope=envelope, attempt=attempt).intent(self._run, now)
+            record = replace(abandoned, state=State.ABANDONED, first_maybe_sent=None, settled_at=now.wall)
+            self._ledger.write(intents=[record])
+        self._tell(_settled(envelope, record, "skipped", "left out for good with --skip"))
 
     def _look_up(self, chunk: list[Envelope]) -> Iterator[tuple[Envelope, Record | None]]:
         by_key: dict[int, list[Envelope]] = {}

@@ -1,0 +1,78 @@
+"""The environment and the project -> the tools that a command works with: server, token, ledger, clock."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qstash_jobs.boundary import Clock, Ledger, Line
+from qstash_jobs.clock import SystemClock
+from qstash_jobs.errors import UsageError
+from qstash_jobs.ledger.sqlite import open_sqlite
+from qstash_jobs.project import Project
+from qstash_jobs.settings import DEFAULT_URL, account_of, read_address, read_token, state_folder
+from qstash_jobs.transport import open_line
+from qstash_jobs.wire.server import Server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Where QStash is, and who asks."""
+
+    server: Server
+    token: str
+    account: str | None
+    env: Mapping[str, str]
+    """For proxies and the trust store."""
+
+    @property
+    def name(self) -> str:
+        """Host, and port where it isn't https' own."""
+        return self.server.host if self.server.port == 443 else self.server.place
+
+    @property
+    def target(self) -> str:
+        """What messages are published to, for the ledger: host, port and account, never anything of the token."""
+        return f"{self.server.place} {self.account or ''}".strip()
+
+    def open_line(self) -> Line:
+        return open_line(self.server, self.token, environment=self.env)
+
+
+def find_server(env: Mapping[str, str], project: Project) -> tuple[Server, tuple[str, ...]]:
+    """Find QStash's address: QSTASH_URL, else the project's, else the default; with what had to be mended in it."""
+    return read_address(env.get("QSTASH_URL") or project.url or DEFAULT_URL)
+
+
+def find_service(env: Mapping[str, str], project: Project) -> tuple[Service, tuple[str, ...]]:
+    """Find address and token. Raises UsageError or AuthenticationError."""
+    server, warnings = find_server(env, project)
+    token = read_token(env, project.token_from)
+    return Service(server=server, token=token, account=account_of(token), env=env), warnings
+
+
+def find_ledger(url: str | None, env: Mapping[str, str], project: Project) -> Path:
+    """Find the ledger's path: `--ledger`, else the project's, else the user's state folder."""
+    chosen = url or project.ledger
+    if chosen is None:
+        return state_folder(env) / "ledger.db"
+    if chosen.startswith(("postgresql://", "postgres://")):
+        raise UsageError("this version keeps its ledger in SQLite: --ledger sqlite:///PATH")
+    path = chosen.removeprefix("sqlite://")
+    if path == chosen or not path.startswith("/") or path == "/":
+        raise UsageError(f"the ledger {chosen} cannot be used; write sqlite:///PATH, with an absolute path")
+    return Path(path)
+
+
+def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
+    """Open the ledger; LedgerError says what is wrong with it."""
+    return open_sqlite(path, read_only=read_only)
+
+
+def system_clock() -> Clock:
+    return SystemClock()
+
+
+def chance() -> float:
+    """Return a random number from 0 to 1, for waits: nothing secret hangs on it."""
+    return random.random()  # noqa: S311
