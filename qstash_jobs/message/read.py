@@ -114,14 +114,12 @@ def _read_callback(fields: Mapping[str, Any], key: str) -> Callback | None:
     )
 
 
+_DEDUP_KINDS = {"per_run": DedupKind.PER_RUN, "content": DedupKind.CONTENT, "none": DedupKind.NONE}
+
+
 def _read_dedup(value: Any) -> Dedup:
-    match value:
-        case None | "per_run":
-            return Dedup()
-        case "content":
-            return Dedup(kind=DedupKind.CONTENT)
-        case "none":
-            return Dedup(kind=DedupKind.NONE)
+    if value is None or isinstance(value, str):
+        return Dedup(kind=_DEDUP_KINDS[value or "per_run"])
     kind = DedupKind.KEY if "key" in value else DedupKind.ID
     try:
         window_s = read_window(value["window"]) if "window" in value else Dedup().window_s

@@ -9,7 +9,7 @@ def back_off_s(failures: int, chance: float) -> float:
 
     `chance` is a random number from 0 to 1.
     """
-    return chance * min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 2 ** (failures - 1))
+    return chance * min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 2.0 ** (failures - 1))
 
 
 class Pace:

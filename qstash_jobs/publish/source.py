@@ -58,11 +58,12 @@ class Source:
                 kept = self._without_stopped(batch)
                 return kept or self.next(busy)
             taken |= batch.queues
-        while len(self._parked) < PARKED and (batch := self._pull()) is not None:
-            if not any(busy(queue) or queue in taken for queue in batch.queues):
-                return batch
-            self._parked.append(batch)
-            taken |= batch.queues
+        while len(self._parked) < PARKED:
+            pulled = self._pull()
+            if pulled is None or not any(busy(queue) or queue in taken for queue in pulled.queues):
+                return pulled
+            self._parked.append(pulled)
+            taken |= pulled.queues
         return None
 
     def is_empty(self) -> bool:
