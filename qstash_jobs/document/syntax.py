@@ -16,6 +16,7 @@ from qstash_jobs.document.wording import lone_surrogate, second_document, show, 
 # YAML 1.2.2, 5.1: the characters that may stand in a file (less the surrogates, which UTF-8 cannot hold)
 FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 QUOTE = 'put the whole value in quotes, as in "…"'
+INSIDE = 'inside single quotes a \' is written twice, inside double quotes a " as \\"'
 ALIGN = "keys of one mapping, and the - of one list, begin in the same column"
 UNSPACED = re.compile(r"[ -]*[A-Za-z0-9_.]+(?:-[A-Za-z0-9_.]+)*(:)[^\s:]")
 KEYED = re.compile(r"[ -]*[^ :-](?:[^:]|:(?=\S))*?:\s+")
@@ -115,9 +116,7 @@ def _explain_alias(place: Place) -> Fault:
 
 
 def _explain_open_quote(place: Place) -> Fault:
-    return _fault(
-        place.start, "this quote is never closed", 'close it, and write a quote inside it twice or as \\"'
-    )
+    return _fault(place.start, "this quote is never closed", f"close it; {INSIDE}")
 
 
 def _explain_escape(place: Place) -> Fault:
@@ -184,10 +183,11 @@ def _explain_entry(place: Place) -> Fault:
             return _fault(
                 index, "a quote that opened in a line above closes only here", "close it where it opened"
             )
-        hint = "quote the whole value; inside single quotes write ' twice, inside double quotes \\\""
-        return _fault(place.index, "this stands behind a closed quote", hint)
+        return _fault(place.index, "this stands behind a closed quote", f"quote the whole value; {INSIDE}")
     if last in ("]", "}"):
         return _fault(place.index, f"this stands behind a closed {last}", QUOTE)
+    if place.character == ":":
+        return _fault(place.index, "a key is missing before this colon", "write key: value")
     return _fault(place.index, "this does not line up with the lines above", ALIGN)
 
 
@@ -214,6 +214,19 @@ def _explain_tag(place: Place) -> Fault:
     )
 
 
+def _explain_block(place: Place) -> Fault:
+    hint = "begin the text on the next line; quote a value that begins with | or >"
+    return _fault(place.index, "only - or + or a digit can stand behind | or >", hint)
+
+
+def _explain_directive(place: Place) -> Fault:
+    return _fault(place.start, "a line that begins with % is read as a directive of YAML", QUOTE)
+
+
+def _explain_nothing(place: Place) -> Fault:
+    return _fault(place.index, "a value should stand here", "quote it if it begins with a sign")
+
+
 def _fallback(place: Place) -> Fault:
     return _fault(place.index, f"this cannot be read as YAML: {place.problem}")
 
@@ -231,6 +244,9 @@ WORDING: tuple[tuple[str, Callable[[Place], Fault]], ...] = (
     ("sequence entries are not allowed", _explain_dash),
     ("block (?:mapping|collection): ", _explain_entry),
     ("flow (?:mapping|sequence): .*','", _explain_flow),
+    ("block scalar: .*(?:comment|indicators)", _explain_block),
+    ("directive", _explain_directive),
+    ("node content", _explain_nothing),
     ("<?document start>?", _explain_document),
     ("(?:scanning|parsing) a tag|tag handle", _explain_tag),
 )
