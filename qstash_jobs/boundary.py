@@ -59,6 +59,12 @@ class Ledger(Protocol):
     def open_key(self, key: RunKey, *, run: str, at: datetime) -> OpenKey:
         """Find a run key, or make it with this run as its first."""
 
+    def find_key(self, key: RunKey) -> OpenKey | None:
+        """Find a run key, or None where no run has had it."""
+
+    def last_generation(self, key: int, job: str) -> int | None:
+        """Return the highest generation of a job's messages under a key, or None where it has none."""
+
     def start_run(self, run: Run) -> None:
         """Record a run before its first message."""
 
@@ -81,10 +87,12 @@ class Ledger(Protocol):
         results: Sequence[Result] = (),
         intents: Sequence[Record] = (),
         windows: Sequence[Window] = (),
+        released: Sequence[str] = (),
     ) -> None:
         """Write in one durable transaction: first results (compare-and-set on the attempt), then intents and windows.
 
-        An intent replaces what is known of its slot. A window replaces the one of its id.
+        An intent replaces what is known of its slot. A window replaces the one of its id. `released` are ids whose
+        windows are forgotten with these results, because their messages were rejected; that comes before `windows`.
         """
 
     def release_windows(self, dedup_ids: Sequence[str]) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from qstash_jobs.errors import LedgerError
 
+NOT_A_LEDGER = "{path} is not a ledger; name another file with --ledger, or move this one away"
+
 
 @contextmanager
 def as_ledger_errors(path: Path) -> Iterator[None]:
@@ -40,5 +42,5 @@ _SENTENCES = {
     "SQLITE_CORRUPT": (
         "the ledger {path} is damaged ({error}); put a copy of it back, or move it away and start with an empty one"
     ),
-    "SQLITE_NOTADB": "{path} is not a ledger; name another file with --ledger, or move this one away",
+    "SQLITE_NOTADB": NOT_A_LEDGER,
 }

@@ -14,6 +14,8 @@ def newest() -> int:
 def migrate(connection: sqlite3.Connection) -> None:
     """Apply what a database lacks; several programs may do so at once."""
     for number, script in enumerate(_scripts(), start=1):
+        if read_version(connection) >= number:
+            continue
         connection.execute("BEGIN IMMEDIATE")
         if read_version(connection) < number:
             for statement in _statements(script.read_text("utf-8")):

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from qstash_jobs.errors import LedgerError
-from qstash_jobs.ledger.faults import as_ledger_errors
+from qstash_jobs.ledger.faults import NOT_A_LEDGER, as_ledger_errors
 from qstash_jobs.ledger.lock import hold
 from qstash_jobs.ledger.migrations import migrate, newest, read_version
 
@@ -120,7 +120,7 @@ def _kind(mode: int) -> str | None:
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     application_id = connection.execute("PRAGMA application_id").fetchone()[0]
     if application_id != _APPLICATION_ID:
-        raise LedgerError(f"{path} is another program's database; name another file with --ledger")
+        raise LedgerError(NOT_A_LEDGER.format(path=path))
     version = read_version(connection)
     if version > newest():
         raise LedgerError(
@@ -132,6 +132,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     migrate(connection)
+    # SQLite opens what it may not write for reading, and says so at the first write: this one, which changes nothing
+    connection.execute("DELETE FROM meta WHERE false")
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise LedgerError(f"the ledger {path} is on a file system without shared memory; use a local disk")

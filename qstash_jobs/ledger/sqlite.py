@@ -102,6 +102,17 @@ class SqliteLedger:
         with self._writing():
             return self._open_key(key, run=run, at=at)
 
+    def find_key(self, key: RunKey) -> OpenKey | None:
+        with self._reporting():
+            return self._find_key(key)
+
+    def last_generation(self, key: int, job: str) -> int | None:
+        with self._reporting():
+            row = self._connection.execute(
+                "SELECT max(generation) FROM messages WHERE key = ? AND job = ?", (key, self._names.find(job))
+            ).fetchone()
+            return None if row[0] is None else int(row[0])
+
     def start_run(self, run: Run) -> None:
         """Record a run before its first message; its keys are opened with it."""
         with self._writing():
@@ -171,30 +182,21 @@ class SqliteLedger:
         results: Sequence[Result] = (),
         intents: Sequence[Record] = (),
         windows: Sequence[Window] = (),
+        released: Sequence[str] = (),
     ) -> None:
         number = self._names.number
         with self._writing():
-            self._connection.executemany(
-                _SET_RESULT_BY_ROW,
-                [columns.write_result(one, number) for one in results if not one.slot.row_key],
-            )
-            self._connection.executemany(
-                _SET_RESULT_BY_ROW_KEY,
-                [columns.write_result(one, number) for one in results if one.slot.row_key],
-            )
-            self._connection.executemany(
-                _PUT_MESSAGE, [columns.write_record(intent, number) for intent in intents]
-            )
-            self._connection.executemany(
-                _PUT_WINDOW, [columns.write_window(window, number) for window in windows]
-            )
+            by_row = [columns.write_result(one, number) for one in results if not one.slot.row_key]
+            by_row_key = [columns.write_result(one, number) for one in results if one.slot.row_key]
+            self._connection.executemany(_SET_RESULT_BY_ROW, by_row)
+            self._connection.executemany(_SET_RESULT_BY_ROW_KEY, by_row_key)
+            self._release(released)
+            self._connection.executemany(_PUT_MESSAGE, [columns.write_record(one, number) for one in intents])
+            self._connection.executemany(_PUT_WINDOW, [columns.write_window(one, number) for one in windows])
 
     def release_windows(self, dedup_ids: Sequence[str]) -> None:
         with self._writing():
-            self._connection.executemany(
-                "DELETE FROM windows WHERE dedup_id = ?",
-                [(columns.write_dedup_id(one),) for one in dedup_ids],
-            )
+            self._release(dedup_ids)
 
     def messages(self, *, run: str | None = None) -> Iterator[Record]:
         number = None if run is None else self._number(run)
@@ -229,6 +231,10 @@ class SqliteLedger:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def _release(self, dedup_ids: Sequence[str]) -> None:
+        ids = [(columns.write_dedup_id(one),) for one in dedup_ids]
+        self._connection.executemany("DELETE FROM windows WHERE dedup_id = ?", ids)
+
     def _number(self, name: str) -> int | None:
         with self._reporting():
             return self._names.find(name)
@@ -241,15 +247,21 @@ class SqliteLedger:
             "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (*names, number, columns.write_time(at)),
         )
+        opened = self._find_key(key)
+        if opened is None:
+            raise LedgerError(f"the ledger {self._path} lost a run key that was just written")
+        self._connection.execute(
+            "INSERT INTO run_keys (run, key) VALUES (?, ?) ON CONFLICT DO NOTHING", (number, opened.number)
+        )
+        return opened
+
+    def _find_key(self, key: RunKey) -> OpenKey | None:
         row = self._connection.execute(
             "SELECT number, first_run, started_at FROM keys "
             "WHERE project = ? AND environment = ? AND target = ? AND text = ?",
-            names,
+            (key.project, key.environment, key.target, key.text),
         ).fetchone()
-        self._connection.execute(
-            "INSERT INTO run_keys (run, key) VALUES (?, ?) ON CONFLICT DO NOTHING", (number, row[0])
-        )
-        return columns.read_key(row, key, self._names.text)
+        return None if row is None else columns.read_key(row, key, self._names.text)
 
     def _read_runs(self, condition: str, values: tuple[Any, ...], size: int) -> list[Run]:
         with self._reporting():
