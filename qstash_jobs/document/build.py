@@ -133,11 +133,11 @@ class Builder:
     def _read_nested(self, event: Event, depth: int, *, section: bool) -> Any:
         words = self._words
         mark = len(words)
-        index = event.start_mark.index
-        if depth > MOST_LEVELS:
-            raise StopReading(too_many("levels", index))
-        self._deepest = max(self._deepest, depth)
-        words.append(index << 2 | NESTED)
+        if depth > self._deepest:
+            if depth > MOST_LEVELS:
+                raise StopReading(too_many("levels", event.start_mark.index))
+            self._deepest = depth
+        words.append(event.start_mark.index << 2 | NESTED)
         words.append(0)
         self._limit += 1
         if type(event) is MappingStartEvent:

@@ -25,6 +25,8 @@ NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 STARTS = frozenset("0123456789+-.~tTfFnN") | {""}
 """What a plain scalar that is not text begins with: any other is spared the look-ups."""
 NUMBER_STARTS = frozenset("0123456789+-.")
+NUMBER_ENDS = frozenset("0123456789.abcdefABCDEFnN")
+"""The last characters of 1, 1., 0x1F, .inf and .nan."""
 
 LONG_LONG = range(-(2**63), 2**64)
 """Integers beyond fit no machine word: JSON libraries fail on them, so they become decimals."""
@@ -40,6 +42,8 @@ def read_plain(text: str) -> Scalar:
     if first not in STARTS:
         return text
     if first in NUMBER_STARTS:
+        if text[-1] not in NUMBER_ENDS:
+            return text
         return int(text) if SIMPLE.fullmatch(text) else _read_number(text)
     return WORDS.get(text, text)
 

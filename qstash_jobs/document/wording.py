@@ -45,7 +45,7 @@ def unquoted_expression(opened: int, text: str) -> Fault:
     """Point at an expression whose `{{` is at `opened` and that YAML takes for something else."""
     start = opened - 1 if text.startswith("$", opened - 1) and opened else opened
     found = re.compile(r"\$?\{\{[^\n\r]{0,80}?\}\}").match(text, start)
-    shown = "$" + found[0].lstrip("$") if found else "${{ … }}"
+    shown = "$" + found[0].lstrip("$") if found and found[0].isprintable() else "${{ … }}"
     quoted = f"'{shown}'" if '"' in shown else f'"{shown}"'
     return Fault(
         index=start,
