@@ -164,3 +164,7 @@ def test_many_backslashes_and_quotes_take_no_time() -> None:
     mask = Mask({"ODD": "\\\"'%\\\"'%\\\"'%!"})
     text = "\\\"'%" * 5_000 + "!" + "\\" * 20_000 + "'\"" * 5_000
     assert "***" in mask.hide(text)
+
+
+def test_a_secret_that_hiding_another_puts_together_is_hidden_too() -> None:
+    assert Mask({"A": "***x", "B": "token"}).hide("<tokenx>") == "<***>"

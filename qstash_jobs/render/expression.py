@@ -191,7 +191,7 @@ def _explain(text: str, opening: int, position: int, limit: int) -> ExpressionEr
 
 
 def _unclosed(text: str, opening: int) -> ExpressionError:
-    if len(text) - opening > MAX_EXPRESSION and "}}" in text[opening + MAX_EXPRESSION - 1 :]:
+    if text.find("}}", opening + MAX_EXPRESSION - 1) >= 0:
         return ExpressionError(opening, f"the expression is longer than {MAX_EXPRESSION:,} characters")
     return ExpressionError(
         opening, "the expression has no end", "close it with `}}`; write `$${{` for a plain `${{`"
