@@ -11,6 +11,7 @@ from qstash_jobs.wire.http import Headers, Reply
 
 HEAD_BYTES = 64 * 1024
 HEADERS = 100
+CHUNKS = 16 * 1024
 
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: .*)?")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -89,9 +90,13 @@ class AnswerReader:
 
     def _read_chunks(self, most: int) -> bytes:
         body = bytearray()
+        chunks = 0
         while size := self._read_chunk_size():
+            chunks += 1
             if len(body) + size > most:
                 raise _too_long(most)
+            if chunks > CHUNKS:
+                raise BrokenAnswerError(f"the answer comes in more than {CHUNKS:,} chunks")
             body += self._take(size)
             if self._take(2) != b"\r\n":
                 raise BrokenAnswerError("the answer's chunks do not fit their sizes")
