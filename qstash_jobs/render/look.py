@@ -25,7 +25,7 @@ def _make_pair(names: Names) -> Look:
 
 
 def _make_known(look: Look) -> Look:
-    """Take null, and a secret that is empty (as CI leaves those that are not set), for missing."""
+    """Take null and empty text for missing: CI leaves a secret that is not set empty."""
 
     def look_known(scope: Scope) -> Any:
         value = look(scope)

@@ -63,7 +63,7 @@ def check_names(names: Names, allowed: Allowed) -> FaultError | None:
 def _check_place(names: Names, allowed: Allowed) -> FaultError | None:
     if names[0] in allowed.names or write_names(names[:2]) in allowed.names:
         return None
-    if names[0] == "row" and "vars" in allowed.names and "secrets" in allowed.names:
+    if names[0] == "row" and allowed == JOB:
         return no_row(names)
     return FaultError(
         "render-unknown-name",
@@ -73,6 +73,7 @@ def _check_place(names: Names, allowed: Allowed) -> FaultError | None:
 
 
 def no_row(names: Names) -> FaultError:
+    """Say that a row is looked up where there is none."""
     return FaultError(
         "render-unknown-name",
         f"there is no row for `{write_names(names)}`: the job has no `for_each`",
@@ -106,7 +107,8 @@ def suggest(word: str, words: Iterable[str], *, above: Names = ()) -> str | None
         return f"did you mean `{write_names((*above, near))}`?"
     if not words or len(words) > _LISTED:
         return None
-    return f"there is {_list([write_names((*above, known)) for known in words])}"
+    known = _list([write_names((*above, word)) for word in words])
+    return f"there is {known} only" if len(words) == 1 else f"there are {known}"
 
 
 _LISTED = 12
