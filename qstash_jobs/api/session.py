@@ -17,6 +17,7 @@ from qstash_jobs.api.workspace import Workspace, is_chosen
 from qstash_jobs.job import Job, JobFile
 from qstash_jobs.problem import Problem, Severity, sort_problems
 from qstash_jobs.render import MissingSecret, Scope
+from qstash_jobs.resources import read_resources
 from qstash_jobs.rules import Context
 
 
@@ -79,8 +80,11 @@ class Session:
             missing_secret=surroundings.missing_secret,
             project_name=surroundings.project_name,
         )
-        for file in workspace.files:
-            self._add_file(file, base)
+        scoped = [(file, self._file_scope(file, base)) for file in workspace.files]
+        self.resources = read_resources(scoped, self._context)
+        self._problems += self.resources.problems
+        for file, scope in scoped:
+            self._add_file(file, scope)
 
     def check(self) -> list[Problem]:
         """Make every message once, keep none, and return every problem of every file, sorted."""
@@ -101,9 +105,12 @@ class Session:
         """Yield the enabled tasks, in the order in which they are published."""
         return (keyed for keyed in self.keyed if keyed.task.is_enabled)
 
-    def _add_file(self, file: JobFile, base: Scope) -> None:
+    def _file_scope(self, file: JobFile, base: Scope) -> Scope:
         scope, problems = file_scope(base, file, self.workspace)
         self._problems += problems
+        return scope
+
+    def _add_file(self, file: JobFile, scope: Scope) -> None:
         own_key, problems = render_run_key(file, scope, self.surroundings.now)
         self._problems += problems
         named = self.surroundings.recorded_keys.get(file.name) or self.surroundings.run_key or own_key
@@ -129,6 +136,7 @@ class Session:
             context=self._context,
             folder=(self.workspace.root / file.name).parent,
             root=self.workspace.root,
+            group_names=self.resources.group_names,
         )
 
     def _check(self, task: Task, *, counts: bool) -> None:

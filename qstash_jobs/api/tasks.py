@@ -1,6 +1,6 @@
 """A Job and its file's Scope -> a Task: read once to check and count every row, and again to make the messages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,18 @@ class Checked:
 class Task:
     """One job of a run."""
 
-    def __init__(self, job: Job, *, scope: Scope, context: Context, folder: Path, root: Path) -> None:
+    def __init__(
+        self,
+        job: Job,
+        *,
+        scope: Scope,
+        context: Context,
+        folder: Path,
+        root: Path,
+        group_names: Mapping[str, str],
+    ) -> None:
         self.job = job
+        self._group_names = group_names
         self._scope = scope
         self._context = context
         self._folder = folder
@@ -85,7 +95,11 @@ class Task:
 
     def _prepare(self) -> Preparation:
         return Preparation(
-            self._compiled, scope=self._scope, context=self._context, read_file=self._read_body
+            self._compiled,
+            scope=self._scope,
+            context=self._context,
+            read_file=self._read_body,
+            group_names=self._group_names,
         )
 
     def _fill_about(self) -> dict[str, Any]:

@@ -51,6 +51,8 @@ class Workspace:
     variables: tuple[Source, ...]
     """Of `--vars-file` and `--var`: stronger than any file's."""
     problems: tuple[Problem, ...]
+    files_read: int
+    """Job files, those with errors included."""
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -89,6 +91,7 @@ def load(inputs: Inputs) -> Workspace:
         files=tuple(files),
         variables=_variables(inputs),
         problems=(*project_problems, *problems),
+        files_read=len(documents),
     )
     if inputs.jobs and not workspace.jobs and not workspace.has_errors:
         raise UsageError(f"no job matches {' or '.join(inputs.jobs)}")

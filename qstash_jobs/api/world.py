@@ -39,14 +39,14 @@ class Service:
         return open_line(self.server, self.token, environment=self.env)
 
 
-def find_server(env: Mapping[str, str], project: Project) -> tuple[Server, tuple[str, ...]]:
+def find_server(env: Mapping[str, str], project_url: str | None) -> tuple[Server, tuple[str, ...]]:
     """Find QStash's address: QSTASH_URL, else the project's, else the default; with what had to be mended in it."""
-    return read_address(env.get("QSTASH_URL") or project.url or DEFAULT_URL)
+    return read_address(env.get("QSTASH_URL") or project_url or DEFAULT_URL)
 
 
 def find_service(env: Mapping[str, str], project: Project) -> tuple[Service, tuple[str, ...]]:
     """Find address and token. Raises UsageError or AuthenticationError."""
-    server, warnings = find_server(env, project)
+    server, warnings = find_server(env, project.url)
     token = read_token(env, project.token_from)
     return Service(server=server, token=token, account=account_of(token), env=env), warnings
 

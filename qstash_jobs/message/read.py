@@ -30,11 +30,12 @@ def read_message(
     secrets: Mapping[str, frozenset[str]],
     outside: Mapping[str, frozenset[str]],
     secret_headers: tuple[str, ...] = (),
+    group_names: Mapping[str, str] | None = None,
 ) -> Message:
     """Read rendered fields that the concrete schema has found in order.
 
     `secret_headers` names the headers that hold a secret: they, and a body that holds one, are redacted
-    without asking. Raises UnreadableError for what only a look at the value can tell.
+    without asking. `group_names` gives the account's names of the groups that files declare. Raises UnreadableError for what only a look at the value can tell.
     """
     content = read_content(fields, read_file)
     return Message(
@@ -42,7 +43,7 @@ def read_message(
         row=row,
         name=name,
         url=fields.get("url"),
-        url_group=fields.get("url_group"),
+        url_group=_read_group(fields.get("url_group"), group_names or {}),
         queue=fields.get("queue"),
         method=fields.get("method"),
         body=content.body,
@@ -66,6 +67,10 @@ def read_message(
         secrets=secrets,
         outside=outside,
     )
+
+
+def _read_group(name: str | None, group_names: Mapping[str, str]) -> str | None:
+    return None if name is None else group_names.get(name, name)
 
 
 def _whole(value: Any) -> int | None:

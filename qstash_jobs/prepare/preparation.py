@@ -1,6 +1,6 @@
 """A compiled job, variables and rows -> Messages that schema and rules have found in order."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from qstash_jobs.identity import message_name
@@ -20,7 +20,16 @@ ROW_KEY_BYTES = 200
 class Preparation:
     """Makes a job's messages in one scope."""
 
-    def __init__(self, compiled: CompiledJob, *, scope: Scope, context: Context, read_file: ReadFile) -> None:
+    def __init__(
+        self,
+        compiled: CompiledJob,
+        *,
+        scope: Scope,
+        context: Context,
+        read_file: ReadFile,
+        group_names: Mapping[str, str],
+    ) -> None:
+        self._group_names = group_names
         self._compiled = compiled
         self._template = compiled.template.settle(scope) if compiled.changing else compiled.template
         self._scope = scope
@@ -85,6 +94,7 @@ class Preparation:
                 secrets=filled.secrets,
                 outside=filled.outside,
                 secret_headers=self._compiled.secret_headers,
+                group_names=self._group_names,
             )
         except UnreadableError as error:
             self._add([locate(error.finding, job)], row)

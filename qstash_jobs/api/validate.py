@@ -1,0 +1,70 @@
+"""Inputs -> every problem of every file, without network, token or secrets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from qstash_jobs.api.session import Session, Surroundings
+from qstash_jobs.api.workspace import Inputs, load
+from qstash_jobs.api.world import find_server, system_clock
+from qstash_jobs.errors import UsageError
+from qstash_jobs.problem import Problem, Severity
+from qstash_jobs.settings import Secrets
+
+NO_RUN = "000000000000"
+"""The run id of what is only looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What was looked at, and what is wrong with it."""
+
+    files: int
+    jobs: int
+    messages: int
+    problems: tuple[Problem, ...]
+    missing_secrets: tuple[str, ...]
+
+    @property
+    def has_errors(self) -> bool:
+        return any(problem.severity is Severity.ERROR for problem in self.problems)
+
+
+def validate(inputs: Inputs, env: Mapping[str, str], *, strict: bool = False) -> Validation:
+    """Find what is wrong. `strict` makes errors of warnings. UsageError for paths and options that can't be used."""
+    session = open_session(inputs, env)
+    problems = session.check()
+    if strict:
+        problems = [replace(problem, severity=Severity.ERROR) for problem in problems]
+    return Validation(
+        files=session.workspace.files_read,
+        jobs=session.totals.jobs + len(session.totals.disabled),
+        messages=session.totals.messages,
+        problems=tuple(problems),
+        missing_secrets=tuple(sorted(session.totals.missing_secrets)),
+    )
+
+
+def open_session(inputs: Inputs, env: Mapping[str, str], *, run_key: str | None = None) -> Session:
+    """Load a workspace to be looked at: missing secrets are masked, and nothing is asked of anybody."""
+    workspace = load(inputs)
+    return Session(
+        workspace,
+        Surroundings(
+            env=env,
+            secrets=Secrets(env, inputs.secrets_dir),
+            missing_secret="mask",  # noqa: S106 - what to do, not a secret
+            now=system_clock().now(),
+            server_is_local=_server_is_local(workspace.project.url, env),
+            project_name=workspace.project_name or "",
+            run_id=NO_RUN,
+            run_key=run_key,
+        ),
+    )
+
+
+def _server_is_local(url: str | None, env: Mapping[str, str]) -> bool:
+    try:
+        server, _ = find_server(env, url)
+    except UsageError:
+        return False
+    return server.is_local

@@ -1,0 +1,57 @@
+"""`qstash-jobs validate`."""
+
+from pathlib import Path
+
+import click
+
+from qstash_jobs.cli import options
+from qstash_jobs.cli.terminal import Terminal
+
+
+@click.command("validate")
+@options.reading
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    envvar="QSTASH_JOBS_FORMAT",
+    help="For people, for programs, or as annotations of a GitHub workflow.",
+)
+@click.option("--strict", is_flag=True, envvar="QSTASH_JOBS_STRICT", help="Count warnings as errors.")
+def command(
+    paths: tuple[str, ...],
+    environment: str | None,
+    variables: tuple[str, ...],
+    vars_file: Path | None,
+    secrets_dir: Path | None,
+    jobs: tuple[str, ...],
+    format_: str,
+    *,
+    strict: bool,
+) -> int:
+    """Find everything that can be known to be wrong, offline: no token, no network, no secrets needed.
+
+    PATH is a file, a folder (searched for *.yaml and *.yml), or - for standard input; jobs/ where none is given. Exit
+    code 2 means that something is wrong.
+    """
+    from qstash_jobs.api.validate import validate
+    from qstash_jobs.cli.inputs import read_inputs
+    from qstash_jobs.report import problems as report
+    from qstash_jobs.settings import environment as environment_variables
+
+    terminal = Terminal()
+    inputs = read_inputs(
+        paths,
+        environment=environment,
+        variables=variables,
+        vars_file=vars_file,
+        secrets_dir=secrets_dir,
+        jobs=jobs,
+        default="jobs/",
+    )
+    found = validate(inputs, environment_variables(), strict=strict)
+    for line in report.write(found.problems, format_, width=terminal.width, colour=terminal.colour):
+        terminal.result(line)
+    return 2 if found.has_errors else 0
