@@ -1,5 +1,3 @@
 """Publish QStash messages from YAML job files."""
 
-from importlib.metadata import version
-
-__version__ = version("qstash-jobs")
+__version__ = "0.1.0"

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from qstash_jobs.job import JobFile
 from qstash_jobs.problem import Location, Path, Problem, Severity
-from qstash_jobs.render import JOB, Scope, compile_value
+from qstash_jobs.render import JOB, Allowed, Scope, compile_value
 from qstash_jobs.rules import Context, check_resource
 from qstash_jobs.schema import check_concrete
 
 Kind = Literal["url_group", "queue", "flow_control"]
+
+DECLARATION = Allowed(names=JOB.names - {"job"}, where="a declaration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,9 @@ def _read(
     kind: Kind, key: str, fields: Any, file: JobFile, path: Path, scope: Scope, context: Context
 ) -> tuple[Resource | None, list[Problem]]:
     locate = _locate_in(file, path)
-    template, problems = compile_value(fields, place=lambda inner: locate(inner, False), allowed=JOB)
+    template, problems = compile_value(
+        fields, place=partial(locate, key=False), allowed=DECLARATION, url_paths=_url_paths(fields)
+    )
     filled = template.fill(scope)
     problems += template.problems(filled)
     if problems:
@@ -84,7 +89,15 @@ def _read(
 
 
 def _locate_in(file: JobFile, path: Path) -> Callable[[Path, bool], Location]:
-    return lambda inner, key: file.document.locate((*path, *inner), key=key or not inner)
+    def locate(inner: Path, key: bool) -> Location:  # noqa: FBT001 - the schema's own form of the question
+        return file.document.locate((*path, *inner), key=key or not inner)
+
+    return locate
+
+
+def _url_paths(fields: Any) -> frozenset[Path]:
+    endpoints = fields.get("endpoints") if isinstance(fields, dict) else None
+    return frozenset(("endpoints", name) for name in endpoints or ())
 
 
 def _taken(file: JobFile, path: Path, first: Location) -> Problem:

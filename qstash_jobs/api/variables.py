@@ -68,7 +68,7 @@ def file_scope(base: Scope, file: JobFile, workspace: Workspace) -> tuple[Scope,
         source = origins.get(str(path[0])) if path else None
         return source.document.locate((*source.path, *path)) if source else file.document.locate(())
 
-    template, problems = compile_value(values, place=place, allowed=VARS)
+    template, problems = compile_value(values, place=place, allowed=VARS, url_paths=frozenset())
     filled = template.fill(base)
     problems += template.problems(filled)
     return (

@@ -35,7 +35,9 @@ def read_message(
     """Read rendered fields that the concrete schema has found in order.
 
     `secret_headers` names the headers that hold a secret: they, and a body that holds one, are redacted
-    without asking. `group_names` gives the account's names of the groups that files declare. Raises UnreadableError for what only a look at the value can tell.
+    without asking. `group_names` gives the account's names of the groups that files declare.
+
+    Raises UnreadableError for what only a look at the value can tell.
     """
     content = read_content(fields, read_file)
     return Message(

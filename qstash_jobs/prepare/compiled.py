@@ -1,12 +1,13 @@
 """A Job -> its templates, compiled once, and what is known of them before any row is."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from qstash_jobs.job import Job
 from qstash_jobs.problem import Location, Path, Problem
-from qstash_jobs.render import JOB, JOB_OF_ROWS, Template, compile_value
+from qstash_jobs.render import JOB, JOB_OF_ROWS, Allowed, Template, compile_value
+
+SCHEDULE = Allowed(names=JOB.names, where="a schedule")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ def compile_job(job: Job) -> tuple[CompiledJob, list[Problem]]:
     def place(path: Path) -> Location:
         return job.place(path)
 
-    allowed = JOB if job.for_each is None else JOB_OF_ROWS
+    allowed = _allowed(job)
     template, problems = compile_value(dict(job.fields), place=place, allowed=allowed)
     about, more = compile_value(
         {"enabled": job.enabled, "for_each": _without_key(job.for_each)}, place=place, allowed=JOB
@@ -43,15 +44,26 @@ def compile_job(job: Job) -> tuple[CompiledJob, list[Problem]]:
         about=about,
         key=key,
         changing=template.fields_depending_on("row"),
-        secret_headers=tuple(_secret_headers(job)),
+        secret_headers=_secret_headers(template),
     )
     return compiled, [*problems, *more, *still_more]
+
+
+def _secret_headers(template: Template) -> tuple[str, ...]:
+    paths = template.paths_depending_on("secrets")
+    return tuple(sorted({str(path[1]) for path in paths if path[0] == "headers" and len(path) > 1}))
 
 
 def _without_key(for_each: Any) -> Any:
     if isinstance(for_each, dict):
         return {name: value for name, value in for_each.items() if name != "key"}
     return for_each
+
+
+def _allowed(job: Job) -> Allowed:
+    if job.kind == "schedule":
+        return SCHEDULE
+    return JOB if job.for_each is None else JOB_OF_ROWS
 
 
 def _compile_key(job: Job) -> tuple[Template | None, list[Problem]]:
@@ -64,11 +76,3 @@ def _compile_key(job: Job) -> tuple[Template | None, list[Problem]]:
 
 def _quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _secret_headers(job: Job) -> Iterator[str]:
-    headers = job.fields.get("headers")
-    for name, value in headers.items() if isinstance(headers, dict) else ():
-        template, _ = compile_value(value, place=lambda _: job.place(()))
-        if any(look_up[0] == "secrets" for look_up in template.names()):
-            yield name

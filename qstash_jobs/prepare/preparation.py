@@ -60,7 +60,7 @@ class Preparation:
         if self._compiled.key is None:
             return row
         filled = self._compiled.key.fill(self._scope.with_row(row.values))
-        key = "" if filled.findings else str(filled.value)
+        key = "" if filled.findings or filled.value is None else str(filled.value)
         fault = filled.findings[0].message if filled.findings else _key_fault(key)
         if fault is None:
             return replace(row, key=key)
