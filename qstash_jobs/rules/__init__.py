@@ -1,0 +1,31 @@
+"""What a schema cannot say and QStash would refuse, ignore or misread: a Message -> Problems.
+
+One small function and one id for each; this file's imports are what registers them.
+"""
+
+from qstash_jobs.rules import (  # noqa: F401
+    content,
+    dedup,
+    delivery,
+    destination,
+    headers,
+    hosts,
+    names,
+    schedule,
+    secrets,
+    texts,
+    timing,
+)
+from qstash_jobs.rules.check import Locate, Resource, check_message, check_resource
+from qstash_jobs.rules.registry import Context, Explained, all_rules, explain
+
+__all__ = [
+    "Context",
+    "Explained",
+    "Locate",
+    "Resource",
+    "all_rules",
+    "check_message",
+    "check_resource",
+    "explain",
+]
