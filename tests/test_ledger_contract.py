@@ -206,6 +206,19 @@ def test_the_highest_generation_up_to_the_one_asked_for_is_found(ledger: Ledger,
     assert [known and known.line for known in ledger.find(asked)] == [None, 1, 1, 3, 3]
 
 
+def test_the_last_generation_is_of_the_job_and_the_key(ledger: Ledger) -> None:
+    key, other = new_key(ledger), new_key(ledger)
+    ledger.write(
+        intents=[
+            record(Slot(key=key, job="a", row=1, generation=2)),
+            record(Slot(key=key, job="a", row=2)),
+            record(Slot(key=other, job="a", row=1, generation=7)),
+        ]
+    )
+    asked = [(key, "a"), (other, "a"), (key, "b"), (key + other, "a")]
+    assert [ledger.last_generation(*one) for one in asked] == [2, 7, None, None]
+
+
 def test_an_intent_replaces_what_was_known(ledger: Ledger) -> None:
     slot = Slot(key=new_key(ledger), job="a")
     ledger.write(intents=[record(slot, status=400, error="bad", settled_at=NOW)])
@@ -356,6 +369,14 @@ def test_a_run_key_remembers_its_first_run(open_ledger: Open) -> None:
     again = open_ledger().open_key(key, run="8c11", at=NOW + timedelta(days=1))
     assert (first.key, first.first_run, first.started_at) == (key, "7f3a", NOW)
     assert again == first
+
+
+def test_a_run_key_that_no_run_had_is_not_made_by_looking(ledger: Ledger) -> None:
+    key = RunKey(project="shop", environment="", target="localhost", text="x")
+    assert ledger.find_key(key) is None
+    opened = ledger.open_key(key, run="7f3a", at=NOW)
+    assert ledger.find_key(key) == opened
+    assert ledger.find_key(replace(key, environment="y")) is None
 
 
 def test_a_run_key_is_one_of_its_project_environment_and_target(ledger: Ledger) -> None:

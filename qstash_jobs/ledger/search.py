@@ -79,7 +79,7 @@ class Search:
 
 
 def _read_row_names(text: str) -> Iterator[tuple[str, str]]:
-    """Give every way to read a text as `job[row key]`; `record.message_name` writes them."""
+    """Give every way to read a text as `job[row key]`; `identity.message_name` writes it."""
     for place, letter in enumerate(text):
         if letter == "[" and text.endswith("]"):
             yield text[:place], re.sub(r"\\(.)", r"\1", text[place + 1 : -1])
