@@ -300,7 +300,7 @@ class Builder:
             return self._read_nested(event, depth, section=section)
         mark, before, deepest = len(self._words), self._nodes(), self._deepest
         self._anchors[event.anchor] = Anchor(mark=mark, value=None, nodes=0, levels=0, open=True)
-        self._deepest = depth
+        self._deepest = depth - 1
         value = self._read_nested(event, depth, section=section)
         self._anchors[event.anchor] = Anchor(
             mark=mark, value=value, nodes=self._nodes() - before, levels=self._deepest - depth + 1
