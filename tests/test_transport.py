@@ -411,6 +411,17 @@ def test_closing_from_another_thread_under_tls_ends_an_exchange_at_once(certific
         assert isinstance(answers[0], Lost)
 
 
+def test_a_large_body_that_is_refused_before_it_was_read_is_refused_under_tls_too(certificate: Path) -> None:
+    def script(peer: Peer) -> None:
+        peer.read_bytes(1000)
+        peer.write(b"HTTP/1.1 413 Too large\r\nContent-Length: 2\r\n\r\nno")
+
+    with ChaosServer(script, tls=serve_tls(certificate)) as server:
+        found = send(open_to(server, trusting(certificate)), post(body=b"x" * 20_000_000))
+    assert isinstance(found, Reply)
+    assert (found.status, found.body) == (413, b"no")
+
+
 def test_a_large_body_arrives_whole_under_tls(certificate: Path) -> None:
     body = bytes(range(256)) * 8_000
     with ChaosServer(tls=serve_tls(certificate)) as server:

@@ -139,6 +139,8 @@ def _open_tunnel(opened: socket.socket, server: Server, proxy: Proxy, timeout_s:
 
 def explain(error: Exception) -> str:
     """Write a failure of the network as a few words in lower case."""
+    if isinstance(error, ssl.SSLEOFError):
+        return "the other side ended it"
     if isinstance(error, ssl.SSLError) and error.reason:
         return error.reason.lower().replace("_", " ")
     if isinstance(error, OSError) and error.strerror:
@@ -172,5 +174,5 @@ def _explain_certificate(error: ssl.SSLCertVerificationError, place: str) -> str
 
 
 def _plain(text: str) -> str:
-    """Write OpenSSL's words on one line, without what could stand in a certificate's name."""
+    """Write OpenSSL's words on one line of plain characters."""
     return re.sub(r"[^\x20-\x7e]+", " ", text).rstrip(".")[:200]

@@ -190,6 +190,6 @@ def _write(opened: socket, head: bytes, body: bytes, deadline: Deadline) -> str 
             while rest:
                 opened.settimeout(deadline.left_s())
                 rest = rest[opened.send(rest) :]
-    except (BrokenPipeError, ConnectionResetError) as error:
+    except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError) as error:
         return f"the connection broke before the request was sent: {explain(error)}"
     return None
