@@ -13,6 +13,7 @@ from qstash_jobs.document.limits import (
     MOST_PROBLEMS,
 )
 from qstash_jobs.document.read import read_document
+from qstash_jobs.document.scalars import NumberError, read_decimal, read_integer
 
 __all__ = [
     "MOST_ALIASES",
@@ -21,5 +22,8 @@ __all__ = [
     "MOST_NODES",
     "MOST_PROBLEMS",
     "Document",
+    "NumberError",
+    "read_decimal",
     "read_document",
+    "read_integer",
 ]

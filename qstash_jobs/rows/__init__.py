@@ -1,0 +1,9 @@
+"""The bytes of a data file (csv, tsv, jsonl, json, yaml) -> its rows, each knowing its line.
+
+csv, tsv and jsonl are streamed: one row is in memory at a time. json and yaml are read whole, up to 16 MiB.
+"""
+
+from qstash_jobs.rows.read import read_rows
+from qstash_jobs.rows.row import LONGEST_FIELD, LONGEST_LINE, LONGEST_WHOLE, Format, Row, RowError
+
+__all__ = ["LONGEST_FIELD", "LONGEST_LINE", "LONGEST_WHOLE", "Format", "Row", "RowError", "read_rows"]

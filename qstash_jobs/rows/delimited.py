@@ -1,0 +1,91 @@
+"""Lines of csv or tsv -> rows: the first names the columns, every value is text.
+
+RFC 4180: a value may stand in double quotes, a quote inside it is written twice, and a quoted value may span lines.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+
+from qstash_jobs.rows.row import LONGEST_FIELD, Row, RowError
+
+
+def read_delimited(lines: Iterable[str], *, file: str, delimiter: str) -> Iterator[Row]:
+    """Read rows one by one; blank lines are skipped."""
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+        raise RowError("the delimiter has to be one character, and no quote", file=file, line=0)
+    records = _split(lines, file=file, delimiter=delimiter)
+    columns: list[str] | None = None
+    number = 0
+    for line, fields in records:
+        if not fields or (columns and len(columns) > 1 and fields == [fields[0]] and not fields[0].strip()):
+            continue
+        if columns is None:
+            columns = _check_columns(fields, file=file, line=line)
+            continue
+        if len(fields) != len(columns):
+            raise _ragged(fields, columns, file=file, line=line)
+        number += 1
+        yield Row(number=number, values=dict(zip(columns, fields, strict=True)), file=file, line=line)
+    if columns is None:
+        hint = "name the columns in the first line"
+        raise RowError("the file has no rows and no names of columns", file=file, line=1, hint=hint)
+
+
+def _split(lines: Iterable[str], *, file: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Split into fields; each record comes with the line that it begins in."""
+    # The limit is the process's, not the reader's: set where it is needed, always to the same.
+    csv.field_size_limit(LONGEST_FIELD)
+    reader = csv.reader(_without_nul(lines, file), delimiter=delimiter, strict=True)
+    while True:
+        begin = reader.line_num + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise _explain(error, file=file, begin=begin, reached=reader.line_num) from error
+        yield begin, fields
+
+
+def _without_nul(lines: Iterable[str], file: str) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        if "\0" in line:
+            hint = "it may be UTF-16: name it in for_each, as in `encoding: utf-16`"
+            raise RowError("this line holds a NUL character", file=file, line=number, hint=hint)
+        yield line
+
+
+def _explain(error: csv.Error, *, file: str, begin: int, reached: int) -> RowError:
+    # CPython's Modules/_csv.c: the three errors that a strict reader of whole lines can raise
+    text = str(error)
+    double = 'a quote inside a quoted value is written twice, as in "say ""hi"""'
+    if "end of data" in text:
+        return RowError("a quote that opens in this row is never closed", file=file, line=begin, hint=double)
+    if "field limit" in text:
+        message = f"a value of more than {LONGEST_FIELD:,} characters begins in this row"
+        return RowError(message, file=file, line=begin, hint="a quote may never be closed")
+    return RowError("text stands behind a closed quote", file=file, line=reached, hint=double)
+
+
+def _check_columns(fields: list[str], *, file: str, line: int) -> list[str]:
+    for position, name in enumerate(fields, 1):
+        if not name.strip():
+            hint = "give every column a name, or end the line before the last delimiter"
+            raise RowError(f"column {position} has no name", file=file, line=line, hint=hint)
+        if name in fields[: position - 1]:
+            first = fields.index(name) + 1
+            hint = "give every column a name of its own"
+            message = f"columns {first} and {position} have the same name"
+            raise RowError(message, file=file, line=line, hint=hint)
+    return fields
+
+
+def _ragged(fields: list[str], columns: list[str], *, file: str, line: int) -> RowError:
+    have, want = (f"{n} value{'' if n == 1 else 's'}" for n in (len(fields), len(columns)))
+    hint = "a value that holds the delimiter has to stand in quotes"
+    return RowError(
+        f"this row has {have}, and the first line names {want.replace('value', 'column')}",
+        file=file,
+        line=line,
+        hint=hint if len(fields) > len(columns) else None,
+    )

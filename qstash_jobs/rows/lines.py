@@ -1,0 +1,74 @@
+"""Blocks of bytes -> decoded lines with their ends, one in memory at a time."""
+
+import codecs
+import io
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from qstash_jobs.rows.row import LONGEST_LINE, RowError
+
+# Python's standard encodings that stand for no character set, or let half surrogate pairs through
+NOT_FOR_FILES: Final = {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape", "utf_7"}
+
+
+def decode_lines(chunks: Iterable[bytes], *, file: str, encoding: str) -> Iterator[str]:
+    r"""Decode lines as they come; `\n`, `\r\n` and `\r` end one, and stay on it.
+
+    Raises RowError at the line of the first byte that is not in the encoding, after the lines before it.
+    """
+    decoder = _open_decoder(encoding, file)
+    count = 0
+    pending: list[str] = []
+    length = 0
+    for text, broken in _decode(chunks, decoder):
+        for line in io.StringIO(text, newline=""):
+            pending.append(line)
+            length += len(line)
+            if length > LONGEST_LINE:
+                raise RowError(f"a line of more than {LONGEST_LINE:,} characters", file=file, line=count + 1)
+            if line[-1] in "\r\n":
+                yield "".join(pending)
+                pending.clear()
+                count, length = count + 1, 0
+        if broken:
+            raise _not_in(encoding, broken, file, count + 1)
+    if pending:
+        yield "".join(pending)
+
+
+def _open_decoder(encoding: str, file: str) -> io.IncrementalNewlineDecoder:
+    try:
+        b"-".decode(encoding, "replace")
+        name = codecs.lookup(encoding).name.replace("-", "_")
+    except (LookupError, UnicodeError, ValueError):
+        name = ""
+    if not name or name in NOT_FOR_FILES:
+        hint = "name one like utf-8, utf-16, latin-1 or cp1252"
+        raise RowError("the encoding of this file is not known", file=file, line=0, hint=hint)
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if name == "utf_8" else name)()
+    # Without it, a block that ends between \r and \n would end the line twice.
+    return io.IncrementalNewlineDecoder(decoder, translate=False)
+
+
+def _decode(
+    chunks: Iterable[bytes], decoder: io.IncrementalNewlineDecoder
+) -> Iterator[tuple[str, UnicodeDecodeError | None]]:
+    """Decode each block, and last the rest; of a broken one what stands before the fault, with the error."""
+    for chunk, final in _mark_last(chunks):
+        try:
+            yield decoder.decode(chunk, final=final), None
+        except UnicodeDecodeError as error:
+            yield error.object[: error.start].decode(error.encoding, "replace"), error
+            return
+
+
+def _mark_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    for chunk in chunks:
+        yield chunk, False
+    yield b"", True
+
+
+def _not_in(encoding: str, error: UnicodeDecodeError, file: str, line: int) -> RowError:
+    byte = error.object[error.start]
+    hint = "save the file as UTF-8, or name its encoding in for_each, as in `encoding: cp1252`"
+    return RowError(f"byte 0x{byte:02X} is not {encoding}", file=file, line=line, hint=hint)
