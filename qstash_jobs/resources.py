@@ -72,7 +72,7 @@ def _read(
 ) -> tuple[Resource | None, list[Problem]]:
     locate = _locate_in(file, path)
     template, problems = compile_value(
-        fields, place=partial(locate, key=False), allowed=DECLARATION, url_paths=_url_paths(fields)
+        fields, place=partial(_without_key, locate), allowed=DECLARATION, url_paths=_url_paths(fields)
     )
     filled = template.fill(scope)
     problems += template.problems(filled)
@@ -93,6 +93,10 @@ def _locate_in(file: JobFile, path: Path) -> Callable[[Path, bool], Location]:
         return file.document.locate((*path, *inner), key=key or not inner)
 
     return locate
+
+
+def _without_key(locate: Callable[[Path, bool], Location], path: Path) -> Location:
+    return locate(path, False)  # noqa: FBT003
 
 
 def _url_paths(fields: Any) -> frozenset[Path]:

@@ -116,6 +116,14 @@ def _read_text(path: Path) -> str:
         raise UsageError(f"the secret {path} cannot be read: {error}") from error
 
 
+def check_run_key(run_key: str | None) -> None:
+    """Refuse an empty run key: UsageError. A variable that is not set would make all runs one."""
+    if run_key is not None and not run_key.strip():
+        raise UsageError(
+            "--run-key is empty; it is what makes two runs the same one, so it has to say something"
+        )
+
+
 def state_folder(env: Mapping[str, str]) -> Path:
     """Name the folder of the default ledger: systemd's `$STATE_DIRECTORY`, else the user's state folder."""
     systemd = env.get("STATE_DIRECTORY", "").partition(":")[0]

@@ -1,16 +1,23 @@
 """A checked Session -> what `run` would send and skip, message by message; nothing is sent."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
 from qstash_jobs.api.session import Session
+from qstash_jobs.api.validate import look_at
+from qstash_jobs.api.workspace import Inputs, Workspace, load
+from qstash_jobs.api.world import find_ledger, find_service, open_ledger, system_clock
 from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Envelope, address
-from qstash_jobs.plan import PlannedMessage
+from qstash_jobs.errors import StopError
+from qstash_jobs.mask import Mask
+from qstash_jobs.plan import PlannedMessage, hide_secrets, plan_message
 from qstash_jobs.publish.decide import Hold, Send, Skip, decide
 from qstash_jobs.publish.work import Try, gather
 from qstash_jobs.record import Record, RunKey
+from qstash_jobs.settings import Secrets, check_run_key
 
 LOOK_UP = 500
 
@@ -45,29 +52,11 @@ def _plan_chunk(chunk: list[Envelope], basis: Basis) -> Iterator[PlannedMessage]
     for envelope, decision in decisions:
         match decision:
             case Send():
-                yield _planned(envelope, "publish", None, batched=id(envelope) in batched)
+                yield plan_message(envelope, batched=id(envelope) in batched)
             case Skip():
-                yield _planned(envelope, "skip", decision.reason, batched=False)
+                yield plan_message(envelope, action="skip", reason=decision.reason, batched=False)
             case Hold():
-                yield _planned(envelope, "wait", decision.reason, batched=False)
-
-
-def _planned(envelope: Envelope, action: str, reason: str | None, *, batched: bool) -> PlannedMessage:
-    message = envelope.message
-    single = "enqueue" if message.queue is not None else "publish"
-    return PlannedMessage(
-        id=envelope.id,
-        name=message.name,
-        job=message.job.name,
-        file=message.job.file,
-        line=message.job.line,
-        action=action,
-        reason=reason,
-        via="batch" if batched else single,
-        request=envelope.request,
-        dedup_id=envelope.dedup_id,
-        row=message.row.number if message.row is not None else None,
-    )
+                yield plan_message(envelope, action="wait", reason=decision.reason, batched=False)
 
 
 def _envelopes(session: Session, basis: Basis) -> Iterator[Envelope]:
@@ -98,3 +87,82 @@ def _look_up(chunk: list[Envelope], basis: Basis) -> Iterable[tuple[Envelope, Re
             found = basis.ledger.find([envelope.slot for envelope in same_key])
             known.update(zip(map(id, same_key), found, strict=True))
     return [(envelope, known.get(id(envelope))) for envelope in chunk]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanReading:
+    """How a plan is made."""
+
+    ledger: str | None = None
+    run_key: str | None = None
+    batch_size: int = 100
+    names_secrets: bool = False
+    """A stand-in for each secret, which the curl form turns into `$NAME`; else `***`."""
+
+
+class Plan:
+    """A plan, and what is wrong with the files if there is none."""
+
+    def __init__(self, session: Session, basis: Basis, secrets: "Placeholders | Secrets") -> None:
+        self._session = session
+        self._basis = basis
+        self._secrets = secrets
+        self.problems = session.check()
+        self.files = session.workspace.files_read
+        self.missing_secrets = tuple(sorted(session.totals.missing_secrets))
+
+    @property
+    def mask(self) -> Mask:
+        return Mask({} if isinstance(self._secrets, Placeholders) else dict(self._secrets))
+
+    @property
+    def placeholders(self) -> Mapping[str, str]:
+        return dict(self._secrets)
+
+    def messages(self) -> Iterator[PlannedMessage]:
+        """Plan message by message, secrets hidden; nothing where the files are out of order."""
+        mask = self.mask
+        return (hide_secrets(planned, mask) for planned in plan_messages(self._session, self._basis))
+
+
+class Placeholders(Mapping[str, str]):
+    """Gives every secret a stand-in, and reads none."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        return self._asked.setdefault(name, f"VALUE-OF-{name}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._asked)
+
+    def __len__(self) -> int:
+        return len(self._asked)
+
+
+@contextmanager
+def open_plan(inputs: Inputs, reading: PlanReading, env: Mapping[str, str]) -> Iterator[Plan]:
+    """Load and check what is to be planned, with the ledger as it is, if there is one; it is only read."""
+    check_run_key(reading.run_key)
+    workspace = load(inputs)
+    secrets = Placeholders() if reading.names_secrets else Secrets(env, inputs.secrets_dir)
+    path = find_ledger(reading.ledger, env, workspace.project)
+    with ExitStack() as stack:
+        ledger = stack.enter_context(closing(open_ledger(path, read_only=True))) if path.exists() else None
+        session = look_at(workspace, env, secrets, run_key=reading.run_key, ledger=ledger)
+        target = _target(env, workspace)
+        yield Plan(
+            session,
+            Basis(ledger=ledger, clock=system_clock(), target=target, batch_size=reading.batch_size),
+            secrets,
+        )
+
+
+def _target(env: Mapping[str, str], workspace: Workspace) -> str:
+    """What the messages would be published to; without a token or a usable address nothing is known of them."""
+    try:
+        service, _ = find_service(env, workspace.project)
+    except StopError:
+        return ""
+    return service.target

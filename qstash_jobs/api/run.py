@@ -18,6 +18,7 @@ from qstash_jobs.problem import Problem
 from qstash_jobs.publish import Ending, Options, Settlement, publish
 from qstash_jobs.record import OpenKey, Run, RunKey, State
 from qstash_jobs.render import MissingSecret
+from qstash_jobs.settings import check_run_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +109,7 @@ def run(
 
 
 def _check_wish(wish: Wish, inputs: Inputs) -> None:
-    if wish.run_key is not None and not wish.run_key.strip():
-        raise UsageError(
-            "--run-key is empty; the key is what makes two runs the same, so it has to say something"
-        )
+    check_run_key(wish.run_key)
     if wish.again and not inputs.jobs:
         raise UsageError("--again publishes once more what was published; say which jobs with --job GLOB")
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qstash_jobs.rows import Row, RowError, read_rows
-
 from qstash_jobs.errors import UsageError
 from qstash_jobs.files import Reading, inside, read_body
 from qstash_jobs.job import Job
@@ -14,12 +12,19 @@ from qstash_jobs.message import Message, UnreadableError
 from qstash_jobs.prepare import KeyCheck, Preparation, compile_job
 from qstash_jobs.problem import Finding, Location, Problem
 from qstash_jobs.render import Scope
+from qstash_jobs.rows import Format, Row, RowError, read_rows
 from qstash_jobs.rules import Context
 
-FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json"} | {
+FORMATS: Mapping[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
     ".yaml": "yaml",
     ".yml": "yaml",
 }
+"""What a data file's suffix says of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from qstash_jobs.api.session import Session, Surroundings
-from qstash_jobs.api.workspace import Inputs, load
+from qstash_jobs.api.workspace import Inputs, Workspace, load
 from qstash_jobs.api.world import find_server, system_clock
+from qstash_jobs.boundary import Ledger
 from qstash_jobs.errors import UsageError
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.settings import Secrets
@@ -31,7 +32,7 @@ class Validation:
 
 def validate(inputs: Inputs, env: Mapping[str, str], *, strict: bool = False) -> Validation:
     """Find what is wrong. `strict` makes errors of warnings. UsageError for paths and options that can't be used."""
-    session = open_session(inputs, env)
+    session = look_at(load(inputs), env, Secrets(env, inputs.secrets_dir))
     problems = session.check()
     if strict:
         problems = [replace(problem, severity=Severity.ERROR) for problem in problems]
@@ -44,18 +45,24 @@ def validate(inputs: Inputs, env: Mapping[str, str], *, strict: bool = False) ->
     )
 
 
-def open_session(inputs: Inputs, env: Mapping[str, str], *, run_key: str | None = None) -> Session:
-    """Load a workspace to be looked at: missing secrets are masked, and nothing is asked of anybody."""
-    workspace = load(inputs)
+def look_at(
+    workspace: Workspace,
+    env: Mapping[str, str],
+    secrets: Mapping[str, str],
+    *,
+    run_key: str | None = None,
+    ledger: Ledger | None = None,
+) -> Session:
+    """Make a session of what nobody is going to publish: missing secrets are masked, nothing is asked of anybody."""
     return Session(
         workspace,
         Surroundings(
             env=env,
-            secrets=Secrets(env, inputs.secrets_dir),
+            secrets=secrets,
             missing_secret="mask",  # noqa: S106 - what to do, not a secret
             now=system_clock().now(),
             server_is_local=_server_is_local(workspace.project.url, env),
-            project_name=workspace.project_name or "",
+            project_name=workspace.project_name or (ledger.id if ledger is not None else ""),
             run_id=NO_RUN,
             run_key=run_key,
         ),

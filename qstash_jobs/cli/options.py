@@ -64,6 +64,19 @@ def ledger(command: F) -> F:
     )(command)
 
 
+def batch_size(command: F) -> F:
+    """How many messages share a request."""
+    return click.option(
+        "--batch-size",
+        type=click.IntRange(1, 1000),
+        default=100,
+        show_default=True,
+        envvar="QSTASH_JOBS_BATCH_SIZE",
+        metavar="N",
+        help="Messages in one request; 1 sends each alone.",
+    )(command)
+
+
 def run_key(command: F) -> F:
     """The option that makes runs the same."""
     return click.option(

@@ -3,10 +3,12 @@
 import os
 import shutil
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
 from qstash_jobs.mask import Mask
+from qstash_jobs.problem import Problem
 
 
 @dataclass(slots=True)
@@ -20,6 +22,11 @@ class Terminal:
         """Print a result: one line, or one document."""
         self._write(sys.stdout, text)
 
+    def results(self, lines: Iterable[str]) -> None:
+        """Print results as they come, a line each."""
+        for line in lines:
+            self.result(line)
+
     def note(self, text: str) -> None:
         """Print progress, totals or a question; nothing with --quiet."""
         if not self.quiet:
@@ -28,6 +35,19 @@ class Terminal:
     def warn(self, text: str) -> None:
         """Print what has to be seen even with --quiet."""
         self._write(sys.stderr, text)
+
+    def problems(self, found: Sequence[Problem], *, files: int) -> bool:
+        """Show what is wrong with job files on stderr; say whether it keeps a command from going on."""
+        from qstash_jobs.problem import Severity
+        from qstash_jobs.report.problems import summarise_problems, write_problems
+
+        errors = any(problem.severity is Severity.ERROR for problem in found)
+        say = self.warn if errors else self.note
+        for line in write_problems(found, width=self.error_width, colour=self.error_colour):
+            say(line)
+        if found:
+            say(summarise_problems(found, files=files))
+        return errors
 
     @property
     def is_interactive(self) -> bool:
@@ -38,6 +58,10 @@ class Terminal:
     def width(self) -> int | None:
         """Columns of the terminal; None in a pipe, where nothing is cut."""
         return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+    @property
+    def error_width(self) -> int | None:
+        return shutil.get_terminal_size().columns if sys.stderr.isatty() else None
 
     @property
     def colour(self) -> bool:

@@ -1,11 +1,15 @@
 """`qstash-jobs validate`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from qstash_jobs.cli import options
 from qstash_jobs.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from qstash_jobs.api.validate import Validation
 
 
 @click.command("validate")
@@ -52,6 +56,25 @@ def command(
         default="jobs/",
     )
     found = validate(inputs, environment_variables(), strict=strict)
-    for line in report.write(found.problems, format_, width=terminal.width, colour=terminal.colour):
-        terminal.result(line)
+    if format_ == "json":
+        terminal.result(report.write_problems_json(found.problems, files=found.files, jobs=found.jobs))
+    elif format_ == "github":
+        terminal.results(report.write_problems_github(found.problems))
+    else:
+        lines = report.write_problems(found.problems, width=terminal.width, colour=terminal.colour)
+        terminal.results(lines)
+        terminal.note(_summarise(found))
     return 2 if found.has_errors else 0
+
+
+def _summarise(found: "Validation") -> str:
+    from qstash_jobs.report.problems import summarise_problems
+    from qstash_jobs.report.wording import count
+
+    summary = summarise_problems(found.problems, files=found.files)
+    if found.has_errors:
+        return summary
+    counted = f"{summary}: {count(found.jobs, 'job')}, {count(found.messages, 'message')}"
+    if not found.missing_secrets:
+        return counted
+    return f"{counted}; to be set where they are sent from: {', '.join(found.missing_secrets)}"

@@ -75,7 +75,10 @@ class Batch:
 
     def request(self) -> Request:
         if self.travels_in_batch:
-            return batch_request([item.envelope.batch_item for item in self.tries])
+            return batch_request(
+                [item.envelope.batch_item for item in self.tries],
+                to_groups=any(item.envelope.is_group for item in self.tries),
+            )
         return self.tries[0].envelope.request
 
     def halves(self) -> "tuple[Batch, Batch]":

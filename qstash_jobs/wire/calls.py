@@ -6,10 +6,12 @@ from collections.abc import Sequence
 import orjson
 
 from qstash_jobs.message import Message
-from qstash_jobs.wire.http import Headers, Request
+from qstash_jobs.wire.http import ANSWER_BYTES, Headers, Request
 
 # upstash docs, howto/webhook: QStash takes `qstash_token` and `upstash-…` of a query string as its own settings
 _CONFIGURATION = re.compile(r"(?:^|&)(?:qstash_token|upstash-[^=&]*)(?:=|&|$)", re.IGNORECASE)
+
+GROUPS_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 def publish_request(message: Message, headers: Headers) -> Request:
@@ -32,13 +34,17 @@ def batch_item(message: Message, headers: Headers) -> bytes:
     return orjson.dumps(item)
 
 
-def batch_request(items: Sequence[bytes]) -> Request:
-    """Write the request that publishes several messages; each keeps its place in the answer."""
+def batch_request(items: Sequence[bytes], *, to_groups: bool = False) -> Request:
+    """Write the request that publishes several messages; each keeps its place in the answer.
+
+    `to_groups` says that some go to URL groups: each of those is answered with up to a hundred endpoints.
+    """
     return Request(
         method="POST",
         target="/v2/batch",
         headers=(("Content-Type", "application/json"),),
         body=b"[" + b",".join(items) + b"]",
+        answer_bytes=GROUPS_ANSWER_BYTES if to_groups else ANSWER_BYTES,
     )
 
 

@@ -1,0 +1,96 @@
+"""`qstash-jobs plan`."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qstash_jobs.cli import options
+from qstash_jobs.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from qstash_jobs.plan import Action, PlannedMessage
+
+
+@click.command("plan")
+@options.reading
+@options.ledger
+@options.run_key
+@options.batch_size
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "jsonl", "curl"]),
+    default="text",
+    show_default=True,
+    help="For people, for programs, or as commands that send the same.",
+)
+@click.option("--bodies", is_flag=True, help="Show the bodies of rows too (text).")
+def command(
+    paths: tuple[str, ...],
+    environment: str | None,
+    variables: tuple[str, ...],
+    vars_file: Path | None,
+    secrets_dir: Path | None,
+    jobs: tuple[str, ...],
+    ledger: str | None,
+    run_key: str | None,
+    batch_size: int,
+    format_: str,
+    *,
+    bodies: bool,
+) -> int:
+    """Show the exact requests that `run` would send; send nothing.
+
+    What the ledger knows to be published is shown as skipped. Secrets are never shown: *** stands for them, and $NAME
+    in the curl form. Without --run-key or a `run_key` in the file every run has ids of its own; those shown are
+    an example.
+    """
+    from qstash_jobs.api.planning import PlanReading, open_plan
+    from qstash_jobs.cli.inputs import read_inputs
+    from qstash_jobs.report import curl, plans
+    from qstash_jobs.settings import environment as environment_variables
+
+    terminal = Terminal()
+    inputs = read_inputs(
+        paths,
+        environment=environment,
+        variables=variables,
+        vars_file=vars_file,
+        secrets_dir=secrets_dir,
+        jobs=jobs,
+        default="jobs/",
+    )
+    reading = PlanReading(
+        ledger=ledger, run_key=run_key, batch_size=batch_size, names_secrets=format_ == "curl"
+    )
+    with open_plan(inputs, reading, environment_variables()) as plan:
+        terminal.mask = plan.mask
+        if terminal.problems(plan.problems, files=plan.files):
+            return 2
+        actions: Counter[Action] = Counter()
+        seen: set[str] = set()
+        messages = _counting(plan.messages(), actions, seen)
+        if format_ == "jsonl":
+            terminal.results(plans.write_plan_jsonl(messages))
+        elif format_ == "curl":
+            terminal.results(curl.write_plan_curl(messages, secrets=plan.placeholders))
+        else:
+            lines = plans.write_plan(messages, bodies=bodies, width=terminal.width, colour=terminal.colour)
+            terminal.results(lines)
+        terminal.note(plans.summarise_plan(actions, jobs=len(seen)))
+        if plan.missing_secrets:
+            terminal.note(f"to be set before a run: {', '.join(plan.missing_secrets)}")
+    return 0
+
+
+def _counting(
+    messages: "Iterator[PlannedMessage]", actions: Counter[Action], jobs: set[str]
+) -> "Iterator[PlannedMessage]":
+    for planned in messages:
+        actions[planned.action] += 1
+        if planned.action == "publish":
+            jobs.add(planned.job)
+        yield planned
