@@ -9,7 +9,7 @@ from qstash_jobs.schema.fault import Fault
 from qstash_jobs.schema.keys import advise
 from qstash_jobs.schema.published import NULL
 from qstash_jobs.schema.refusal import Refusal, find_refusals
-from qstash_jobs.schema.words import NOUNS, advise_type, begin_lack, describe, name, show
+from qstash_jobs.schema.words import NOUNS, advise_type, begin_lack, describe, join_choices, name, show
 
 
 def find_faults(schema: Mapping[str, Any], data: Any) -> list[Fault]:
@@ -82,7 +82,7 @@ def _wrong_type(refusal: Refusal) -> Iterator[Fault]:
 
 
 def _mistyped(refusal: Refusal, expected: Iterable[str]) -> Fault:
-    wanted = " or ".join(dict.fromkeys(expected))
+    wanted = join_choices(dict.fromkeys(expected))
     if refusal.value is None:
         message = f"{name(refusal.path)} is empty; it must be {wanted}"
     else:
@@ -133,7 +133,7 @@ def _wrong_pattern(refusal: Refusal) -> Iterator[Fault]:
         yield Fault(
             path=(*refusal.path, refusal.value),
             rule="schema-pattern",
-            message=f"{show(refusal.value)} is not {title}",
+            message=f"{show(refusal.value) if refusal.value else 'an empty key'} is not {title}",
             hint="no expression is evaluated in a key"
             if "${{" in refusal.value
             else refusal.schema["description"],
@@ -157,6 +157,8 @@ def _wrong_duration(refusal: Refusal) -> Fault:
         read_seconds(refusal.value)
     except GrammarError as reason:
         message, hint = str(reason), reason.hint
+    if refusal.path[-1] == "window" and nearest(refusal.value, ("forever",)):
+        hint = "did you mean `forever`?"
     return Fault(path=refusal.path, rule="schema-duration", message=message, hint=hint)
 
 

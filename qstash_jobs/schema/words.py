@@ -1,5 +1,6 @@
 """Names, values and types as people call them."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +43,12 @@ def begin_lack(path: Path) -> str:
     return f"{name(path)} has" if path else "there is"
 
 
+def join_choices(choices: Iterable[str]) -> str:
+    """Write choices as one phrase: `a, b or c`."""
+    *most, last = choices
+    return f"{', '.join(most)} or {last}" if most else last
+
+
 def describe(value: Any) -> str:
     """Say what a value is, without repeating it."""
     match value:
@@ -71,7 +78,7 @@ def advise_type(value: Any, wanted: str) -> str | None:
         case str() if "list" in wanted:
             return "put it in brackets, as in [one, two]"
         case list() if "mapping" in wanted:
-            return "each entry has a name: write `name:` in place of `-`"
+            return "give each entry a name, as in `name: value`"
         case bool() | int() | Decimal() if "text" in wanted and "true" not in wanted:
             return "put it in quotes, or add `| string` to the expression"
     return None
