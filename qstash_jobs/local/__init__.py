@@ -1,0 +1,18 @@
+"""A QStash-compatible server for this machine: requests in, deliveries out, nothing else leaves the process."""
+
+from qstash_jobs.local.serve import LocalServer, start_server
+from qstash_jobs.local.sink import Delivery, SinkAnswer
+from qstash_jobs.local.world.account import Retention
+from qstash_jobs.local.world.quota import FREE, PAYG, Quota, Switches
+
+__all__ = [
+    "FREE",
+    "PAYG",
+    "Delivery",
+    "LocalServer",
+    "Quota",
+    "Retention",
+    "SinkAnswer",
+    "Switches",
+    "start_server",
+]

@@ -1,0 +1,134 @@
+"""The world in motion: what is due is delivered, and time moves on. Runs on one event loop, without tasks.
+
+Virtual time jumps to the next thing that is due as soon as nothing is under way, no request that publishes is
+being handled, and none came for a moment: so that what is published together is ordered by its own delays.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from qstash_jobs.local.world.deliver import next_attempt
+from qstash_jobs.local.world.message import Attempt
+from qstash_jobs.local.world.world import World
+
+AT_ONCE = 64
+"""Deliveries between two looks at the network."""
+
+QUIET_S = 0.05
+"""How long no request has published before time jumps."""
+
+
+class Carry(Protocol):
+    def __call__(self, attempt: Attempt, /) -> None:
+        """Deliver; the world is told the answer now or later."""
+
+
+class Engine:
+    """Moves the world along."""
+
+    def __init__(self, world: World, *, real_ms: Callable[[], int]) -> None:
+        self.world = world
+        self._real_ms = real_ms
+        self._loop = asyncio.get_running_loop()
+        self._carry: Carry | None = None
+        self._handling = 0
+        self._published_at = self._loop.time() - QUIET_S
+        self._soon = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle: list[asyncio.Future[None]] = []
+
+    def start(self, carry: Carry) -> None:
+        """Begin, with the one who delivers."""
+        self._carry = carry
+        self.wake()
+
+    def stop(self) -> None:
+        """Deliver nothing more."""
+        self._carry = None
+        self._cancel_timer()
+        for waiter in self._idle:
+            waiter.cancel()
+
+    def tick(self) -> World:
+        """Tell the world the time, and return it."""
+        self.world.tick(self._real_ms())
+        return self.world
+
+    def enter(self) -> None:
+        """A request that publishes begins."""
+        self._handling += 1
+
+    def leave(self) -> None:
+        """It is over."""
+        self._handling -= 1
+        self._published_at = self._loop.time()
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at the agenda soon."""
+        if not self._soon and self._carry is not None:
+            self._soon = True
+            self._loop.call_soon(self._run)
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing is left to happen by itself."""
+        while not self._is_idle():
+            waiter = self._loop.create_future()
+            self._idle.append(waiter)
+            self.wake()
+            try:
+                await waiter
+            finally:
+                self._idle.remove(waiter)
+
+    def _is_idle(self) -> bool:
+        busy = self._soon or self._handling or self.world.flights
+        return not busy and self.world.agenda.next_due_ms() is None
+
+    def _run(self) -> None:
+        self._soon = False
+        self._cancel_timer()
+        world = self.tick()
+        for _ in range(AT_ONCE):
+            if self._carry is None:
+                return
+            attempt = next_attempt(world)
+            if attempt is None:
+                self._rest()
+                return
+            self._carry(attempt)
+        self.wake()
+
+    def _rest(self) -> None:
+        due_ms = self.world.agenda.next_due_ms()
+        if due_ms is None:
+            self._tell_idle()
+        elif self.world.real_time:
+            # At least a millisecond: the loop's clock and the wall clock do not agree to the last digit.
+            self._look_again(max(0.001, (due_ms - self.world.now_ms) / 1000))
+        elif not self.world.flights and not self._handling:
+            self._jump(due_ms)
+
+    def _jump(self, due_ms: int) -> None:
+        wait_s = self._published_at + QUIET_S - self._loop.time()
+        if wait_s > 0:
+            self._look_again(wait_s)
+        else:
+            self.world.jump(due_ms)
+            self.wake()
+
+    def _look_again(self, after_s: float) -> None:
+        # The wall clock may be set meanwhile: never sleep through it for long.
+        self._timer = self._loop.call_later(min(after_s, 60), self._run)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tell_idle(self) -> None:
+        if self._is_idle():
+            for waiter in self._idle:
+                if not waiter.done():
+                    waiter.set_result(None)

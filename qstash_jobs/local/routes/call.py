@@ -1,0 +1,98 @@
+"""A request as it came, and the answer to it, as values."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from qstash_jobs.local.world.account import Account
+from qstash_jobs.local.world.filters import Query
+from qstash_jobs.local.world.refusal import Refusal
+from qstash_jobs.local.world.settings import Pairs
+from qstash_jobs.local.world.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request; the target is raw, exactly as it stood in the request line."""
+
+    method: str
+    target: str
+    headers: Pairs
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, or None."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The answer: JSON, or nothing."""
+
+    status: int = 200
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A call of a known user: what the routes work with."""
+
+    world: World
+    account: Account
+    call: Call
+    rest: str
+    """The path behind `/v2/<resource>/`, raw."""
+    query: str
+    """Raw, without the question mark."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The path's parts, decoded; a slash at the end makes none."""
+        return tuple(unquote(part) for part in self.rest.rstrip("/").split("/") if part)
+
+    @property
+    def parameters(self) -> Query:
+        """The query's parameters, decoded."""
+        try:
+            return parse_qs(self.query, keep_blank_values=True, max_num_fields=10_000)
+        except ValueError as error:
+            raise Refusal(400, f"invalid query: {error}") from error
+
+    def read_object(self) -> dict[str, Any]:
+        """Read the body as a JSON object; an empty body is an empty one."""
+        if not self.call.body.strip():
+            return {}
+        found = read_json(self.call.body)
+        if not isinstance(found, dict):
+            raise Refusal(400, "invalid body: it is not a JSON object")
+        return found
+
+
+def read_json(body: bytes) -> Any:
+    """Read a body as JSON; raises Refusal."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, f"invalid body: it is not JSON: {error}") from error
+
+
+def write_json(value: Any, *, status: int = 200) -> Reply:
+    """Write an answer."""
+    return Reply(status=status, body=json.dumps(value, separators=(",", ":")).encode())
+
+
+def write_refusal(refusal: Refusal) -> Reply:
+    """Write an error as the service does (wire contract, section 15)."""
+    return write_json({"error": refusal.text}, status=refusal.status)
+
+
+def not_allowed(visit: Visit) -> Refusal:
+    """Say that a resource has no such method."""
+    return Refusal(405, f"method {visit.call.method[:20]} is not allowed here")
+
+
+def unknown(visit: Visit) -> Refusal:
+    """Say that there is no such resource."""
+    return Refusal(404, f"not found: {visit.call.target[:200]}")

@@ -1,0 +1,121 @@
+"""Publish, enqueue, batch: raw targets, headers and bodies -> orders, and their receipts as JSON.
+
+The destination is what stands in the request line behind the fixed path: never decoded, never normalised.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import unquote, unquote_plus
+
+from qstash_jobs.local.routes.call import Reply, Visit, not_allowed, read_json, write_json
+from qstash_jobs.local.world.accept import Order, Prepared, Receipt, commit, prepare
+from qstash_jobs.local.world.refusal import Refusal
+from qstash_jobs.local.world.settings import Pairs
+
+# wire contract 2.2: these parameters are QStash's own, wherever they stand
+OWN_PARAMETERS = ("upstash-", "qstash_token=")
+
+
+def publish(visit: Visit) -> Reply:
+    """Answer `POST /v2/publish/{destination}`."""
+    return _take_one(visit, destination=visit.rest, queue=None)
+
+
+def enqueue(visit: Visit) -> Reply:
+    """Answer `POST /v2/enqueue/{queue}/{destination}`."""
+    queue, _, destination = visit.rest.partition("/")
+    return _take_one(visit, destination=destination, queue=unquote(queue))
+
+
+def batch(visit: Visit) -> Reply:
+    """Answer `POST /v2/batch`."""
+    if visit.call.method != "POST":
+        raise not_allowed(visit)
+    items = read_json(visit.call.body)
+    if not isinstance(items, list):
+        raise Refusal(400, "invalid body: a batch is a JSON array of messages")
+    world, account = visit.world, visit.account
+    prepared: list[Prepared | Refusal] = []
+    for number, item in enumerate(items):
+        try:
+            prepared.append(prepare(world, account, _read_item(item, number)))
+        except Refusal as refusal:
+            if world.switches.batch_failure == "whole":
+                raise
+            prepared.append(refusal)
+    return write_json([_take_item(visit, one) for one in prepared])
+
+
+def _take_one(visit: Visit, *, destination: str, queue: str | None) -> Reply:
+    if visit.call.method != "POST":
+        raise not_allowed(visit)
+    kept, settings = _split_query(visit.query)
+    # A destination's own question mark stays, even with nothing behind it.
+    if kept or (not settings and visit.call.target.endswith("?")):
+        destination = f"{destination}?{kept}"
+    order = Order(
+        destination=destination, headers=visit.call.headers + settings, body=visit.call.body, queue=queue
+    )
+    prepared = prepare(visit.world, visit.account, order)
+    receipts = commit(visit.world, visit.account, prepared)
+    duplicate = bool(receipts) and all(receipt.deduplicated for receipt in receipts)
+    status = 202 if duplicate else visit.world.switches.success_status
+    return write_json(_show(visit, prepared, receipts), status=status)
+
+
+def _split_query(query: str) -> tuple[str, Pairs]:
+    """Divide a query into the destination's part, raw, and QStash's settings."""
+    if "upstash-" not in query and "qstash_token=" not in query:
+        return query, ()
+    kept, settings = [], []
+    for part in query.split("&"):
+        if part.startswith(OWN_PARAMETERS):
+            name, _, value = part.partition("=")
+            settings.append((unquote(name), unquote_plus(value)))
+        else:
+            kept.append(part)
+    return "&".join(kept), tuple(pair for pair in settings if pair[0] != "qstash_token")
+
+
+def _take_item(visit: Visit, prepared: Prepared | Refusal) -> Any:
+    if isinstance(prepared, Refusal):
+        # wire contract 7b: the shape of an item's error is not documented
+        return {"error": prepared.text, "status": prepared.status}
+    return _show(visit, prepared, commit(visit.world, visit.account, prepared))
+
+
+def _show(visit: Visit, prepared: Prepared, receipts: Sequence[Receipt]) -> Any:
+    if prepared.group is None:
+        return _show_receipt(receipts[0]) if len(receipts) == 1 else {}
+    shown = [_show_receipt(receipt) | {"url": receipt.url} for receipt in receipts]
+    return shown if visit.world.switches.group_answer == "array" else {"messages": shown}
+
+
+def _show_receipt(receipt: Receipt) -> dict[str, Any]:
+    if receipt.deduplicated:
+        return {"messageId": receipt.message_id, "deduplicated": True}
+    return {"messageId": receipt.message_id}
+
+
+def _read_item(item: Any, number: int) -> Order:
+    """Read one item of a batch (wire contract, section 7); the Python SDK writes null for what is not set."""
+    if not isinstance(item, dict):
+        raise Refusal(400, f"invalid body: message {number} of the batch is not an object")
+    destination, body, queue = item.get("destination"), item.get("body"), item.get("queue")
+    if not isinstance(destination, str) or not destination:
+        raise Refusal(400, f"invalid body: message {number} of the batch has no destination")
+    if not isinstance(body, str | None) or not isinstance(queue, str | None):
+        raise Refusal(400, f"invalid body: body and queue of message {number} of the batch are strings")
+    headers = item.get("headers")
+    if headers is not None and not _is_header_map(headers):
+        raise Refusal(400, f"invalid body: headers of message {number} of the batch are a map of strings")
+    return Order(
+        destination=destination,
+        headers=tuple((headers or {}).items()),
+        body=(body or "").encode("utf-8", "surrogatepass"),
+        queue=queue or None,
+    )
+
+
+def _is_header_map(headers: Any) -> bool:
+    return isinstance(headers, dict) and all(isinstance(value, str) for value in headers.values())

@@ -1,0 +1,136 @@
+"""The built-in receiver: deliveries in, answers out, and what it got is kept. Nothing leaves the process."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from qstash_jobs.local.world.message import Answer, Attempt, Kind
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One delivery as its destination saw it."""
+
+    message_id: str
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    attempt: int
+    """How many times it was tried before: 0 for the first delivery."""
+    at: datetime
+    """Virtual time, UTC."""
+    status: int
+    """What the destination answered; 0 when there was no answer, or not yet."""
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkAnswer:
+    """What the built-in receiver says to a delivery."""
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    error: str | None = None
+    """Set: there is no answer at all, for this reason."""
+    took_s: float = 0
+    """How much virtual time the destination needs; beyond the message's timeout, the attempt fails."""
+
+
+AnswerFunction = Callable[[Delivery], SinkAnswer]
+
+
+class HasBody(Protocol):
+    """What can be kept."""
+
+    @property
+    def body(self) -> bytes:
+        """Its bytes, which count."""
+
+
+Kept = TypeVar("Kept", bound=HasBody)
+
+
+class Recent(Generic[Kept]):
+    """Keeps the last things that it was given, so many and so many bytes at most, and counts all of them."""
+
+    def __init__(self, *, most: int = 10_000, most_bytes: int = 64 * 1024 * 1024) -> None:
+        self.count = 0
+        self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._kept: deque[Kept] = deque()
+
+    def add(self, thing: Kept) -> None:
+        """Keep one more."""
+        self.count += 1
+        self._kept.append(thing)
+        self._bytes += len(thing.body)
+        while len(self._kept) > self._most or (self._bytes > self._most_bytes and len(self._kept) > 1):
+            self._bytes -= len(self._kept.popleft().body)
+
+    def list(self) -> list[Kept]:
+        """List what is kept, oldest first."""
+        return list(self._kept)
+
+
+def describe(attempt: Attempt, *, status: int) -> Delivery:
+    """Describe an attempt for people and tests."""
+    message = attempt.message
+    return Delivery(
+        message_id=message.id,
+        method=attempt.method,
+        url=attempt.url,
+        headers=attempt.headers,
+        body=attempt.body,
+        attempt=attempt.number,
+        at=EPOCH + timedelta(milliseconds=attempt.at_ms),
+        status=status,
+        kind=message.kind,
+    )
+
+
+class Sink:
+    """Answers every delivery itself."""
+
+    def __init__(self, answer: AnswerFunction | None, deliveries: Recent[Delivery]) -> None:
+        self._answer = answer
+        self._deliveries = deliveries
+
+    def receive(self, attempt: Attempt) -> tuple[Answer, int]:
+        """Answer a delivery; also tells how many virtual milliseconds that took."""
+        if self._answer is None:
+            self._deliveries.add(describe(attempt, status=200))
+            return OK, 0
+        delivery = describe(attempt, status=0)
+        given = self._ask(delivery)
+        if given.took_s > attempt.timeout_s:
+            given = SinkAnswer(error=f"no answer within {attempt.timeout_s}s", took_s=attempt.timeout_s)
+        answer = _read(given)
+        self._deliveries.add(replace(delivery, status=answer.status or 0))
+        return answer, round(given.took_s * 1000)
+
+    def _ask(self, delivery: Delivery) -> SinkAnswer:
+        assert self._answer is not None  # noqa: S101
+        try:
+            return self._answer(delivery)
+        except Exception as error:
+            return SinkAnswer(error=f"the answer function failed: {error!r}")
+
+
+OK = Answer(200)
+
+
+def _read(given: SinkAnswer) -> Answer:
+    if given.error is not None:
+        return Answer(None, error=given.error)
+    return Answer(given.status, _as_pairs(given.headers), given.body)
+
+
+def _as_pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in headers)

@@ -1,0 +1,58 @@
+"""Which messages were accepted lately: a deduplication id or content -> the first message's number."""
+
+import hashlib
+
+from qstash_jobs.local.world.settings import Settings
+
+
+class DedupTable:
+    """Remembers keys for a window, by the wall clock: a jump of virtual time never makes it forget.
+
+    (In one run, a message that is delayed by a day would otherwise end the window of all the others.)
+    """
+
+    def __init__(self, *, window_ms: int) -> None:
+        self._window_ms = window_ms
+        # In the order of time, because the window is the same for all.
+        self._entries: dict[bytes, tuple[int, int]] = {}
+
+    def find(self, key: bytes, *, now_ms: int) -> int | None:
+        """Return the number of the message that was accepted with this key inside the window."""
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None and entry[0] > now_ms else None
+
+    def put(self, key: bytes, number: int, *, now_ms: int) -> None:
+        """Remember a message, and forget those whose window is over."""
+        while self._entries:
+            oldest = next(iter(self._entries))
+            if self._entries[oldest][0] > now_ms:
+                break
+            del self._entries[oldest]
+        self._entries.pop(key, None)
+        self._entries[key] = (now_ms + self._window_ms, number)
+
+
+def write_dedup_key(
+    settings: Settings, *, destination: str, endpoint: str | None, body: bytes
+) -> bytes | None:
+    """Write the key of a message, or None where it asks for no deduplication.
+
+    An id stands for the account, in a URL group for each endpoint (wire contract 4.6 leaves both open).
+    Content is destination, body, content type and forwarded headers (D3).
+    """
+    if settings.dedup_id is not None:
+        return _digest("id", settings.dedup_id, endpoint or "")
+    if settings.dedup_by_content:
+        headers = sorted((name.lower(), value) for name, value in settings.headers)
+        words = [word for pair in headers for word in pair]
+        return _digest("content", destination, endpoint or "", hashlib.sha256(body).hexdigest(), *words)
+    return None
+
+
+def _digest(*words: str) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for word in words:
+        data = word.encode("utf-8", "surrogateescape")
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return digest.digest()

@@ -1,0 +1,83 @@
+"""The dead-letter queue: read by pages, emptied, and delivered again."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from qstash_jobs.local.world.account import Account
+from qstash_jobs.local.world.deliver import enter
+from qstash_jobs.local.world.filters import Query, read_count, read_filter, read_number
+from qstash_jobs.local.world.headers import read_settings
+from qstash_jobs.local.world.message import DeadLetter, Message
+from qstash_jobs.local.world.refusal import Refusal
+from qstash_jobs.local.world.settings import Pairs
+from qstash_jobs.local.world.world import World
+
+# wire contract 13
+PAGE = 100
+
+
+def read_letters(account: Account, query: Query) -> tuple[list[DeadLetter], str | None]:
+    """Select a page of dead letters, newest first, and where the next one begins."""
+    wanted = read_filter(query)
+    ids = _read_ids(query)
+    status = read_number(query, "responseStatus")
+    count = read_count(query, default=PAGE, most=PAGE)
+    before = next((value for value in query.get("cursor", ()) if value), None)
+    found = (
+        letter
+        for letter in reversed(list(account.dead.values()))
+        if (before is None or _order(letter.id) < _order(before))
+        and (ids is None or letter.id in ids)
+        and (status is None or letter.answer.status == status)
+        and wanted.admits(letter.message, at_ms=letter.failed_ms)
+    )
+    page = list(islice(found, count))
+    more = next(found, None) is not None
+    return page, page[-1].id if more else None
+
+
+def remove_letters(account: Account, letters: Sequence[DeadLetter]) -> int:
+    """Remove dead letters; returns how many were there."""
+    return sum(1 for letter in letters if account.dead.pop(letter.id, None) is not None)
+
+
+def retry_letter(world: World, letter: DeadLetter, headers: Pairs) -> str:
+    """Deliver a dead letter's message again as a new one; returns its id.
+
+    Configuration headers of the request override the original's (wire contract, section 13).
+    """
+    old = letter.message
+    new = read_settings(headers)
+    account = old.account
+    number = world.next_number()
+    message = Message(
+        number=number,
+        id=world.message_id(number),
+        account=account,
+        url=old.url,
+        settings=old.settings,
+        body=old.body,
+        created_ms=world.now_ms,
+        due_ms=world.now_ms + (new.delay_s or 0) * 1000,
+        max_retries=old.max_retries if new.retries is None else new.retries,
+        retry_delay=new.retry_delay or old.retry_delay,
+        kind=old.kind,
+        topic=old.topic,
+        endpoint=old.endpoint,
+        queue=old.queue,
+    )
+    del account.dead[letter.id]
+    enter(world, message)
+    return message.id
+
+
+def _read_ids(query: Query) -> frozenset[str] | None:
+    ids = frozenset(one for value in query.get("dlqIds", ()) for one in value.split(",") if one)
+    return ids or None
+
+
+def _order(letter_id: str) -> int:
+    number = letter_id.rpartition("-")[2]
+    if not (number.isascii() and number.isdigit()) or len(number) > 18:
+        raise Refusal(400, "invalid cursor")
+    return int(number)

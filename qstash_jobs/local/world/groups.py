@@ -1,0 +1,49 @@
+"""A URL group: the endpoints that a message to it is delivered to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from qstash_jobs.local.world.settings import Pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    url: str
+    name: str | None = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Group:
+    """The state of one URL group."""
+
+    name: str
+    created_ms: int
+    updated_ms: int
+    endpoints: list[Endpoint] = field(default_factory=list)
+    headers: Pairs = ()
+    """Defaults for every message to it (wire contract, section 9)."""
+
+    def put(self, endpoints: Iterable[Endpoint]) -> None:
+        """Add endpoints, or update those of the same name or, where one has no name, the same URL."""
+        # wire contract 9: which of the two identifies an endpoint is not documented
+        for new in endpoints:
+            place = next((i for i, old in enumerate(self.endpoints) if _same(old, new)), None)
+            if place is None:
+                self.endpoints.append(new)
+            else:
+                self.endpoints[place] = new
+
+    def remove(self, endpoints: Iterable[Endpoint]) -> None:
+        """Remove the endpoints that have one of these names or URLs."""
+        for gone in endpoints:
+            self.endpoints = [
+                e
+                for e in self.endpoints
+                if not ((gone.name and e.name == gone.name) or (gone.url and e.url == gone.url))
+            ]
+
+
+def _same(old: Endpoint, new: Endpoint) -> bool:
+    if old.name and new.name:
+        return old.name == new.name
+    return old.url == new.url

@@ -1,0 +1,62 @@
+"""What a plan allows, and where the sources disagree: the figures and switches of one local server."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """Limits of a plan (wire contract, section 16)."""
+
+    message_bytes: int
+    delay_s: int
+    retries: int
+    timeout_s: int
+    groups: int
+    endpoints: int
+    queues: int
+    queue_parallelism: int
+
+
+# wire contract 16, pay-as-you-go; 4.2: the developer API's example account allows 999 retries
+PAYG = Quota(
+    message_bytes=10 * 1024 * 1024,
+    delay_s=365 * 86_400,
+    retries=999,
+    timeout_s=2 * 3_600,
+    groups=100,
+    endpoints=100,
+    queues=100,
+    queue_parallelism=100,
+)
+# wire contract 16, free; 4.2: five retries
+FREE = Quota(
+    message_bytes=1024 * 1024,
+    delay_s=7 * 86_400,
+    retries=5,
+    timeout_s=900,
+    groups=1,
+    endpoints=100,
+    queues=10,
+    queue_parallelism=2,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """The service's behaviour where its sources disagree (wire contract, section 20)."""
+
+    dedup_window_s: int = 600
+    """D1: 10 minutes, or 90 days as the JavaScript SDK's comments still say."""
+    default_retries: int = 3
+    """D5."""
+    group_answer: Literal["array", "object"] = "array"
+    """D7: `[...]`, or `{"messages": [...]}`."""
+    batch_failure: Literal["whole", "item"] = "whole"
+    """D8: one bad item refuses the whole batch, or is answered in its place."""
+    unknown_queue: Literal["create", "refuse"] = "create"
+    """D12."""
+    cancelled: Literal["CANCELED", "CANCELLED"] = "CANCELED"
+    """D13: the spelling of the last state; the Python SDK knows this one only."""
+    success_status: Literal[200, 201, 202] = 200
+    """D19; a duplicate is always answered with 202."""

@@ -1,0 +1,46 @@
+"""How one message is to be delivered, as its configuration headers said."""
+
+from dataclasses import dataclass
+
+from qstash_jobs.grammar import RetryDelay
+from qstash_jobs.local.world.flow import FlowLimit
+from qstash_jobs.local.world.redaction import Redaction
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackSettings:
+    """Where answers are reported to, and how that message is delivered."""
+
+    url: str
+    method: str = "POST"
+    retries: int | None = None
+    retry_delay: RetryDelay | None = None
+    timeout_s: int | None = None
+    flow_key: str | None = None
+    flow: FlowLimit | None = None
+    headers: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How one message is to be delivered. `None` means that the request did not say."""
+
+    method: str = "POST"
+    headers: Pairs = ()
+    """What is delivered with it: its content type and the forwarded headers, names as Go writes them."""
+    timeout_s: int | None = None
+    retries: int | None = None
+    retry_delay: RetryDelay | None = None
+    delay_s: int | None = None
+    not_before_s: int | None = None
+    dedup_id: str | None = None
+    dedup_by_content: bool = False
+    callback: CallbackSettings | None = None
+    failure_callback: CallbackSettings | None = None
+    flow_key: str | None = None
+    flow: FlowLimit | None = None
+    labels: tuple[str, ...] = ()
+    redaction: Redaction | None = None
+    cron: str | None = None

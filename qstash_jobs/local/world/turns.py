@@ -1,0 +1,64 @@
+"""Whose turn it is: a message's place in its queue and its flow-control key's leave, given and taken back."""
+
+from qstash_jobs.local.world.flow import FlowKey
+from qstash_jobs.local.world.message import Message, Stage
+from qstash_jobs.local.world.queues import Queue
+from qstash_jobs.local.world.world import World
+
+
+def let_in(world: World, queue: Queue) -> None:
+    """Put those messages of a queue on the agenda whose turn it is."""
+    while (message := queue.next_up()) is not None:
+        world.agenda.put(world.now_ms, message)
+
+
+def leave_queue(world: World, message: Message) -> None:
+    """Let the next one of a queue in, when a message is done."""
+    # wire contract 6: the next one waits for retries and for callbacks of the current one
+    if message.queue is not None and message.stage is Stage.SETTLED and not message.callbacks_open:
+        message.queue.leave(message)
+        let_in(world, message.queue)
+
+
+def may_start(world: World, message: Message) -> bool:
+    """Ask a message's flow-control key; a no makes it wait there until it is put on the agenda again."""
+    key = message.flow
+    if key is None or message.in_flow:
+        return True
+    if key.waiting or not key.is_open(world.now_ms):
+        key.waiting.append(message)
+        open_flow(world, key)
+        return False
+    _count(key, message)
+    return True
+
+
+def leave_flow(world: World, message: Message) -> None:
+    """Tell a message's flow-control key that its attempt is over."""
+    if message.flow is not None and message.in_flow:
+        message.in_flow = False
+        message.flow.active -= 1
+        open_flow(world, message.flow)
+
+
+def _count(key: FlowKey, message: Message) -> None:
+    key.active += 1
+    key.started += 1
+    message.in_flow = True
+
+
+def open_flow(world: World, key: FlowKey) -> None:
+    """Start those who wait for a flow-control key, or look again when its period ends."""
+    while key.waiting:
+        if key.waiting[0].stage is Stage.SETTLED:
+            key.waiting.popleft()
+        elif key.is_open(world.now_ms):
+            message = key.waiting.popleft()
+            _count(key, message)
+            world.agenda.put(world.now_ms, message)
+        else:
+            break
+    rated = key.limit.rate and key.started >= key.limit.rate and not key.paused
+    if key.waiting and rated and key.wakes_at_ms is None:
+        key.wakes_at_ms = key.period_end_ms
+        world.agenda.put(key.period_end_ms, key)

@@ -1,0 +1,96 @@
+"""The state of the server and its two clocks; time comes in as a number, nothing here looks at a clock.
+
+`now_ms` is virtual: it never goes back, and it may be moved ahead of the wall clock to the next thing that is due.
+`real_ms` is the wall clock, for signatures. `steady_ms` is the wall clock plus what was asked for by `advance`,
+for deduplication windows.
+"""
+
+import hmac
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from qstash_jobs.local.world.account import DEV_USERS, Account, Retention, User
+from qstash_jobs.local.world.agenda import Agenda
+from qstash_jobs.local.world.dedup import DedupTable
+from qstash_jobs.local.world.quota import PAYG, Quota, Switches
+
+
+class World:
+    """Accounts, and the agenda that they share."""
+
+    def __init__(
+        self,
+        *,
+        now_ms: int,
+        make_secret: Callable[[], str],
+        real_time: bool = False,
+        users: Sequence[User] = DEV_USERS,
+        quota: Quota = PAYG,
+        switches: Switches | None = None,
+        retention: Retention | None = None,
+    ) -> None:
+        self.quota = quota
+        self.switches = switches or Switches()
+        self.agenda = Agenda()
+        self.real_time = real_time
+        self.now_ms = now_ms
+        self.real_ms = now_ms
+        self.flights = 0
+        """Deliveries that are under way; virtual time stands still meanwhile."""
+        self.make_secret = make_secret
+        self._advanced_ms = 0
+        self._numbers = count(1)
+        self._tokens = count(1)
+        self._prefix = make_secret()
+        window_ms = self.switches.dedup_window_s * 1000
+        self.accounts = tuple(
+            Account(
+                token=user.token,
+                current_key=user.current_key,
+                next_key=user.next_key,
+                dedup=DedupTable(window_ms=window_ms),
+                retention=retention or Retention(),
+            )
+            for user in users
+        )
+
+    @property
+    def steady_ms(self) -> int:
+        """The wall clock, plus what `advance` added."""
+        return self.real_ms + self._advanced_ms
+
+    def tick(self, real_ms: int) -> None:
+        """Say what the wall clock shows."""
+        self.real_ms = real_ms
+        if self.real_time or not self.flights:
+            self.now_ms = max(self.now_ms, self.steady_ms)
+
+    def jump(self, due_ms: int) -> None:
+        """Move virtual time ahead."""
+        self.now_ms = max(self.now_ms, due_ms)
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass, for deduplication windows too."""
+        self._advanced_ms += milliseconds
+        self.now_ms += milliseconds
+
+    def find_account(self, token: str) -> Account | None:
+        """Return the account of a token; how long it takes says nothing about the token."""
+        given = token.encode("utf-8", "surrogateescape")
+        found = None
+        for account in self.accounts:
+            if hmac.compare_digest(given, account.token.encode()):
+                found = account
+        return found
+
+    def next_number(self) -> int:
+        """Return the number of the next message."""
+        return next(self._numbers)
+
+    def message_id(self, number: int) -> str:
+        """Write a message's id."""
+        return f"msg_{self._prefix}{number:08x}"
+
+    def next_token_id(self) -> str:
+        """Write the id of the next signature."""
+        return f"jwt_{self._prefix}{next(self._tokens):08x}"
