@@ -5,7 +5,6 @@ Foreign is everything that this program did not write itself: names, paths, bodi
 
 import json
 import re
-import shlex
 
 # Unicode 14, categories Cc, Cf, Cs, Zl and Zp, and the letters that fonts draw as nothing; less the format
 # characters that can be seen, such as the Arabic number signs
@@ -18,6 +17,7 @@ UNSAFE = re.compile(f"[{_INVISIBLE}]")
 """Characters that move the cursor, change the direction of writing, break a line, or cannot be seen or encoded."""
 
 _UNSAFE_IN_SHELL = re.compile(f"(?!\n)[{_INVISIBLE}]+")
+_PLAIN_IN_SHELL = re.compile("[A-Za-z0-9_./:@-]+")
 
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
@@ -56,7 +56,9 @@ def quote_shell(text: str) -> str:
 
 
 def _quote_plain(text: str) -> str:
-    return shlex.quote(text) if text else ""
+    if not text or _PLAIN_IN_SHELL.fullmatch(text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _quote_bytes(text: str) -> str:

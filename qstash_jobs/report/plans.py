@@ -1,0 +1,150 @@
+"""Planned messages -> a block for each job, or a JSON line for each message; and the sentence that sums them up.
+
+Messages are taken one at a time, in the order of their jobs. Their secrets have to be masked already
+(`plan.hide_secrets`), because bodies are cut here.
+"""
+
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, groupby
+
+from qstash_jobs.plan import Action, PlannedMessage
+from qstash_jobs.report.bodies import preview_body
+from qstash_jobs.report.escape import escape, write_json
+from qstash_jobs.report.layout import Style, pad, paint
+from qstash_jobs.report.wording import count
+from qstash_jobs.wire.http import Headers, Request
+
+ROWS_SHOWN = 3
+LABEL_WIDTH = 14
+
+_STYLES: dict[Action, Style] = {"publish": "good", "skip": "dim", "wait": "warn"}
+
+
+def write_plan(
+    messages: Iterable[PlannedMessage],
+    *,
+    bodies: bool = False,
+    width: int | None = None,
+    colour: bool = False,
+) -> Iterator[str]:
+    """Write a block for each job; of a job with rows three, and their count. Bodies of rows only with `bodies`."""
+    for number, (_, group) in enumerate(groupby(messages, key=lambda planned: planned.job)):
+        if number:
+            yield ""
+        first = next(group)
+        if first.row:
+            yield from _write_rows(first, group, bodies=bodies, width=width, colour=colour)
+        else:
+            for planned in chain([first], group):
+                yield _write_title(planned.action, planned.job, planned, colour=colour)
+                yield from _write_block(planned, "  ", bodies=True, width=width)
+
+
+def write_plan_jsonl(messages: Iterable[PlannedMessage]) -> Iterator[str]:
+    """Write one JSON line for each message."""
+    for planned in messages:
+        yield write_json(
+            {
+                "id": planned.id,
+                "name": planned.name,
+                "file": planned.file,
+                "line": planned.line,
+                "action": planned.action,
+                "reason": planned.reason,
+                "via": planned.via,
+                "method": planned.request.method,
+                "target": planned.request.target,
+                "headers": _collect_headers(planned.request.headers),
+                **_write_body(planned.request.body),
+                "dedup_id": planned.dedup_id,
+            }
+        )
+
+
+def summarise_plan(actions: Mapping[Action, int], *, jobs: int) -> str:
+    """Say what a run would do: `would publish 14 messages of 3 jobs, skip 2`."""
+    published = actions.get("publish", 0)
+    what = f"{count(published, 'message')} of {count(jobs, 'job')}" if published else "nothing"
+    return "".join(
+        (
+            f"would publish {what}",
+            f", skip {actions['skip']:,}" if actions.get("skip") else "",
+            f", hold back {actions['wait']:,}" if actions.get("wait") else "",
+        )
+    )
+
+
+def _write_rows(
+    first: PlannedMessage,
+    rest: Iterable[PlannedMessage],
+    *,
+    bodies: bool,
+    width: int | None,
+    colour: bool,
+) -> Iterator[str]:
+    yield _write_title("publish", f"each row of {first.job}", first, colour=colour)
+    actions: Counter[str] = Counter()
+    for planned in chain([first], rest):
+        actions[planned.action] += 1
+        if actions.total() <= ROWS_SHOWN:
+            verb = "" if planned.action == "publish" else f"{planned.action} "
+            yield f"  row {planned.row:,}: {verb}{escape(planned.name)}"
+            yield from _write_block(planned, "    ", bodies=bodies, width=width)
+    yield f"  {_count_rows(actions)}"
+
+
+def _count_rows(actions: Counter[str]) -> str:
+    total = actions.total()
+    parts = [f"{action} {number:,}" for action, number in sorted(actions.items())]
+    what = f": {', '.join(parts)}" if set(actions) != {"publish"} else ""
+    hidden = f"; {total - ROWS_SHOWN:,} of them not shown" if total > ROWS_SHOWN else ""
+    return f"{count(total, 'message')}{what}{hidden}"
+
+
+def _write_title(action: Action, name: str, planned: PlannedMessage, *, colour: bool) -> str:
+    place = paint(f"{escape(planned.file)}:{planned.line}", "bold", colour)
+    return f"{paint(action, _STYLES[action], colour)} {escape(name)}  {place}"
+
+
+def _write_block(planned: PlannedMessage, indent: str, *, bodies: bool, width: int | None) -> Iterator[str]:
+    if planned.reason is not None:
+        yield indent + escape(planned.reason)
+    if planned.action == "skip":
+        return
+    for label, value in planned.facts:
+        yield indent + pad(label, LABEL_WIDTH) + escape(value)
+    yield from _write_body_lines(planned.request, indent, bodies=bodies, width=width)
+    yield indent + pad("id", LABEL_WIDTH) + planned.id
+    if planned.dedup_id not in (None, planned.id):
+        yield indent + pad("dedup id", LABEL_WIDTH) + escape(planned.dedup_id or "")
+    for note in planned.notes:
+        yield indent + pad("note", LABEL_WIDTH) + escape(note)
+
+
+def _write_body_lines(request: Request, indent: str, *, bodies: bool, width: int | None) -> Iterator[str]:
+    type_ = next((value for name, value in request.headers if name.lower() == "content-type"), None)
+    if not request.body:
+        yield indent + pad("body", LABEL_WIDTH) + "none"
+        return
+    facts = [escape(type_)] if type_ is not None else []
+    yield indent + pad("body", LABEL_WIDTH) + ", ".join([*facts, count(len(request.body), "byte")])
+    if bodies:
+        room = None if width is None else max(width - len(indent) - 2, 20)
+        for line in preview_body(request.body, width=room):
+            yield f"{indent}  {line}".rstrip()
+
+
+def _collect_headers(headers: Headers) -> dict[str, str | list[str]]:
+    collected: dict[str, list[str]] = {}
+    for name, value in headers:
+        collected.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in collected.items()}
+
+
+def _write_body(body: bytes) -> dict[str, str]:
+    try:
+        return {"body": body.decode()}
+    except UnicodeDecodeError:
+        return {"body_base64": b64encode(body).decode()}
