@@ -205,7 +205,8 @@ def _read_term(term: str, offset: int, bounds: Bounds) -> tuple[range, bool]:
     # the same: "N/step" means "N-max/step"
     end = _read_value(high, offset, bounds) if high else bounds.most if found["step"] else start
     if start > end:
-        hint = f"write {low}-{bounds.most},{bounds.least}-{high}" if bounds.least < end else None
+        rest = f"{bounds.least}-{high}" if bounds.least < end else f"{bounds.least}"
+        hint = f"write {low}-{bounds.most},{rest}"
         raise CronError(f'the range "{term}" ends before it begins', hint=hint, offset=offset)
     return range(start, end + 1, step), False
 

@@ -46,7 +46,7 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     if len(word) > LONGEST_WORD:
         return None
     folded = {_fold(known): known for known in words if len(known) <= LONGEST_WORD}
-    found = get_close_matches(_fold(word), folded, n=1, cutoff=0.66)
+    found = get_close_matches(_fold(word), folded, n=1, cutoff=0.7)
     return folded[found[0]] if found else None
 
 
