@@ -395,12 +395,12 @@ def test_bash_gives_curl_exactly_the_request(plan: PlannedMessage) -> None:
         b"",
         b"@/etc/passwd",
         b"it's\n$(date) `date` \\ !x\n",
-        b"\x00\xff\n",
+        b"\0\xff\n",
         b"=x",
         b"-x",
         "é\u202e\x1b[0m\t\r".encode(),
-        b"x'" * 200000,
-        b"\x00" * 300000,
+        b"x'" * 200_000,
+        b"\0" * 300_000,
     ],
     ids=range(9),
 )
@@ -433,11 +433,12 @@ def test_a_secret_stands_as_its_name_and_arrives_as_its_value() -> None:
     assert run_curl(commands, **secrets) == planned(message).request
 
 
+SECRET = st.text('ab$ "', min_size=4, max_size=6).filter(lambda value: "a" in value)
+
+
 @settings(deadline=None)
 @given(
-    secrets=st.dictionaries(
-        st.sampled_from(["A", "B", "not-a-name"]), st.text("ab'\" $", min_size=4, max_size=6), min_size=1
-    ),
+    secrets=st.dictionaries(st.sampled_from(["A", "B", "not-a-name"]), SECRET, min_size=1),
     data=st.data(),
 )
 def test_no_value_of_a_secret_is_printed_wherever_it_stands(
@@ -449,7 +450,7 @@ def test_no_value_of_a_secret_is_printed_wherever_it_stands(
 
     commands = "\n".join(write_plan_curl([plan], secrets=secrets))
 
-    assert Mask(secrets).hide(commands) == commands
+    assert not [value for value in secrets.values() if value in commands]
     if "***" not in commands:
         usable = {name: value for name, value in secrets.items() if name != "not-a-name"}
         assert run_curl(commands, **usable) == plan.request
