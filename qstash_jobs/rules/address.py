@@ -16,6 +16,14 @@ FORM = re.compile(
 NUMERIC = re.compile(r"(?:0[Xx][0-9A-Fa-f]*|[0-9]+)(?:\.(?:0[Xx][0-9A-Fa-f]*|[0-9]+))*\.?")
 LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 LOOPBACK = tuple(ip_network(net) for net in ("127.0.0.0/8", "0.0.0.0/32", "::1/128", "::/128"))
+# RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291 2.5.6
+PRIVATE = tuple(
+    ip_network(net)
+    for net in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"),
+        *("fc00::/7", "fe80::/10"),
+    )
+)
 LOCAL_SUFFIXES = (".local", ".internal", ".lan", ".home.arpa")
 
 
@@ -108,7 +116,7 @@ def _of_ipv4(text: str) -> Host:
 def _of_address(address: IPv4Address | IPv6Address) -> Host:
     if any(address in network for network in LOOPBACK):
         return Host.LOOPBACK
-    return Host.PRIVATE if address.is_private or address.is_link_local else Host.PUBLIC
+    return Host.PRIVATE if any(address in network for network in PRIVATE) else Host.PUBLIC
 
 
 def _of_name(name: str) -> Host:

@@ -85,14 +85,15 @@ def _header_maps(
 
 def _check_address(path: Path, text: str, context: Context) -> list[Found]:
     address = read_address(text)
-    for rules in (FORM_RULES, ADDRESS_RULES):
-        found = []
-        for id_, check in rules:
-            flaw = check(address, context)
-            if flaw is not None:
-                found.append((id_, path, flaw))
-        if found:
-            break
+    for id_, check in FORM_RULES:
+        flaw = check(address, context)
+        if flaw is not None:
+            return [(id_, path, flaw)]
+    found = []
+    for id_, check in ADDRESS_RULES:
+        flaw = check(address, context)
+        if flaw is not None:
+            found.append((id_, path, flaw))
     return found
 
 

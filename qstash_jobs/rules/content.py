@@ -38,7 +38,7 @@ def json_body(message: Message, _: Context) -> Iterator[Flaw]:
     if fault is not None:
         yield Flaw(
             path=_body_path(message),
-            message=f"the content type says JSON, and the body is not: {fault}",
+            message=f"the content type says JSON, and the body is none from {fault} on",
             hint="write a mapping or a list, or say `content_type: text/plain`",
         )
 
@@ -122,7 +122,7 @@ def _find_fault(body: bytes) -> str | None:
     try:
         orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        return None if _is_json(body) else str(error)
+        return None if _is_json(body) else f"line {error.lineno}, column {error.colno}"
     return None
 
 

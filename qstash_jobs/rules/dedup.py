@@ -51,6 +51,6 @@ def none(message: Message, _: Context) -> Iterator[Flaw]:
     if message.dedup.kind is DedupKind.NONE:
         yield Flaw(
             path=("dedup",),
-            message="without a deduplication id, trying again after a lost answer may duplicate the message",
+            message="without an id, trying again after a lost answer may duplicate the message",
             severity=Severity.WARNING,
         )

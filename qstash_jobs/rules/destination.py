@@ -156,15 +156,14 @@ def configuration(message: Message, _: Context) -> Iterator[Flaw]:
     found = SETTING.search(query) if query else None
     if found is None:
         return
-    parameter, hint = show(found[1]), "give the parameter another name"
+    what = f"{show(found[1])} in the query is a setting to QStash"
+    hint = "give the parameter another name"
     if message.job.kind == "schedule":
-        yield Flaw(
-            path=("url",), message=f"QStash reads {parameter} in the query as its own setting", hint=hint
-        )
+        yield Flaw(path=("url",), message=what, hint=hint)
     else:
         yield Flaw(
             path=("url",),
-            message=f"QStash would read {parameter} in the query as its own setting, so this goes out in a batch",
+            message=f"{what}, so this goes out in a batch",
             hint=hint,
             severity=Severity.WARNING,
         )

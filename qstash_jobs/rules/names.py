@@ -29,7 +29,7 @@ def check_queue_name(name: str) -> Flaw | None:
 @rule(
     "url-group-name",
     fields=("url_group",),
-    title="the name of a URL group: letters, digits, _ - and .",
+    title="the name of a URL group: letters, digits, dots, dashes, underscores",
     why="Other names are refused; what is neither a group nor a URL is answered with the misleading "
     '"endpoint has invalid scheme" (upstash docs, features/url-groups; docs issue 50).',
     fix="url_group: order-placed",
@@ -43,7 +43,7 @@ def group_name(message: Message, _: Context) -> Iterator[Flaw]:
 @rule(
     "queue-name",
     fields=("queue",),
-    title="the name of a queue: letters, digits, _ - and .",
+    title="the name of a queue: letters, digits, dots, dashes, underscores",
     why="Other names are answered with 400 (upstash changelog, September 2024; openapi.yaml).",
     fix="queue: invoices",
 )

@@ -62,7 +62,7 @@ class MessageRule:
 
 MESSAGE_RULES: list[MessageRule] = []
 FORM_RULES: list[tuple[str, AddressCheck]] = []
-"""Of an address's text; where one of them finds a flaw, the address has no parts to look at."""
+"""Of an address's text; the first flaw ends it, for such an address has no parts to look at."""
 ADDRESS_RULES: list[tuple[str, AddressCheck]] = []
 HEADER_RULES: list[tuple[str, HeaderCheck]] = []
 EXPLAINED: dict[str, Explained] = {}

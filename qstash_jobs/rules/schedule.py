@@ -64,10 +64,11 @@ def meaning(message: Message, _: Context) -> Iterator[Flaw]:
 )
 def clock_change(message: Message, _: Context) -> Iterator[Flaw]:
     cron, zone = _read(message), _zone(message)
-    if cron is not None and zone is not None and cron.dst_sensitive(zone):
+    what = None if cron is None or zone is None else cron.dst_sensitive(zone)
+    if what is not None:
         yield Flaw(
             path=("cron",),
-            message=f"when the clocks change in {message.timezone}, this may not fire, or fire twice",
+            message=what,
             hint="choose an hour that no clock change touches",
             severity=Severity.WARNING,
         )
