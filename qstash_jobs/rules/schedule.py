@@ -62,9 +62,9 @@ def meaning(message: Message, _: Context) -> Iterator[Flaw]:
     "on another it comes twice (robfig/cron v3, spec.go).",
     fix='cron: "30 4 * * *"    # outside the hours of the change, or without a timezone (UTC)',
 )
-def clock_change(message: Message, _: Context) -> Iterator[Flaw]:
+def clock_change(message: Message, context: Context) -> Iterator[Flaw]:
     cron, zone = _read(message), _zone(message)
-    what = None if cron is None or zone is None else cron.dst_sensitive(zone)
+    what = None if cron is None or zone is None else cron.dst_sensitive(zone, after=context.now)
     if what is not None:
         yield Flaw(
             path=("cron",),
