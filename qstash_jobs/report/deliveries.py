@@ -126,7 +126,7 @@ def summarise_deliveries(states: Mapping[str, int]) -> str:
 def write_arrival(arrival: Arrival, *, width: int | None = None, colour: bool = False) -> str:
     """Write what the local receiver got: `delivered hello POST https://… 200 after 3s {"hello":"world"}`."""
     ok = arrival.status is not None and 200 <= arrival.status < 300
-    word, style = ("delivered", "good") if ok else ("failed", "bad")
+    word = "delivered" if ok else "failed"
     facts = [
         escape(arrival.name),
         escape(arrival.method),
@@ -139,26 +139,28 @@ def write_arrival(arrival: Arrival, *, width: int | None = None, colour: bool = 
     start = " ".join(filter(None, facts))
     room = ANSWER_WIDTH if width is None else max(width - len(word) - len(start) - 2, LEAST_WIDTH)
     body = preview_body_line(arrival.body, width=room)
-    return " ".join(filter(None, (paint(word, style, colour), start, body)))
+    return " ".join(filter(None, (paint(word, _STYLES[word], colour), start, body)))
 
 
 def _describe(followed: Followed, now: datetime) -> str:
-    when = f" {show_age(followed.at, now)}" if followed.at is not None else ""
-    answer = _describe_answer(followed)
     match followed.state:
         case "delivered":
-            return f"{followed.response_status or ''}{when}".strip()
-        case "retrying":
-            next_ = f", next try {show_age(followed.next_at, now)}" if followed.next_at is not None else ""
-            return f"after {count(followed.attempts, 'attempt')}{next_}: {answer}".removesuffix(": ")
-        case "failed":
-            return f"after {count(followed.attempts, 'attempt')}{when}: {answer}".removesuffix(": ")
+            facts = [str(followed.response_status or ""), _show_age(followed.at, now)]
+        case "retrying" | "failed":
+            tried = f"after {count(followed.attempts, 'attempt')}" if followed.attempts else ""
+            when = "" if followed.next_at is None else f"next {_show_age(followed.next_at, now)}"
+            facts = [", ".join(filter(None, (tried, when))), _describe_answer(followed)]
         case "waiting":
-            return f"due {show_age(followed.next_at, now)}" if followed.next_at is not None else ""
+            facts = ["" if followed.next_at is None else f"due {_show_age(followed.next_at, now)}"]
         case "unknown":
-            return "QStash's log does not know it yet"
+            facts = ["not in QStash's log yet"]
         case _:
-            return when.strip()
+            facts = [_show_age(followed.at, now)]
+    return " ".join(filter(None, facts))
+
+
+def _show_age(moment: datetime | None, now: datetime) -> str:
+    return "" if moment is None else show_age(moment, now)
 
 
 def _describe_answer(followed: Followed) -> str:

@@ -13,6 +13,8 @@ Style = Literal["good", "warn", "bad", "bold", "dim", "plain"]
 _CODES: dict[Style, str] = {"good": "32", "warn": "33", "bad": "31", "bold": "1", "dim": "2"}
 
 CUT = "…"
+GAP = 2
+LEAST_CELL = 8
 
 
 def paint(text: str, style: Style, colour: bool) -> str:  # noqa: FBT001 - every caller passes its own `colour` on
@@ -53,11 +55,12 @@ def pad(text: str, width: int) -> str:
 
 
 def align(rows: Sequence[Sequence[str]], *, width: int | None = None) -> Iterator[str]:
-    """Put the cells of each row under those of the row before; only the last column is cut to the width."""
-    columns = max(map(len, rows), default=0)
-    widths = [max(cell_width(row[at]) for row in rows if at < len(row)) for at in range(columns)]
-    for row in rows:
-        *cells, last = row
-        start = "".join(pad(cell, widths[at] + 2) for at, cell in enumerate(cells))
-        room = None if width is None else max(width - cell_width(start), 12)
-        yield (start + cut(last, room)).rstrip()
+    """Put the cells of each row under those of the row before.
+
+    Only the last column is cut to the width; where there is hardly room for it, it is left out.
+    """
+    widths = [max(map(cell_width, column)) + GAP for column in zip(*rows, strict=True)]
+    room = None if width is None else width - sum(widths[:-1])
+    for *cells, last in rows:
+        start = "".join(pad(cell, widths[at]) for at, cell in enumerate(cells))
+        yield (start if room is not None and room < LEAST_CELL else start + cut(last, room)).rstrip()

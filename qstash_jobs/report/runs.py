@@ -1,6 +1,6 @@
 """The ledger's runs and messages -> a list of runs, one run with its messages, one message; for people and programs."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from qstash_jobs.record import Record, Run
@@ -46,14 +46,14 @@ def write_runs(
             shorten_run(run.id),
             show_age(run.started_at, now),
             _show_exit(run),
-            escape(_name_place(run)),
             _show_messages(run),
+            escape(_name_place(run)),
         )
         for run in runs
     ]
     if not table:
         return
-    header, *lines = align([("run", "started", "exit", "project", "messages"), *table], width=width)
+    header, *lines = align([("run", "started", "exit", "messages", "project"), *table], width=width)
     yield paint(header, "bold", colour)
     yield from lines
 
