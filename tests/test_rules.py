@@ -392,6 +392,18 @@ def test_a_secret_in_a_deduplication_key_is_hashed_and_in_an_id_it_is_not() -> N
     assert problem.rule == "secret-visible"
 
 
+def test_a_secret_that_is_not_known_here_is_no_fault_of_the_field_it_goes_into() -> None:
+    secrets = dict.fromkeys(("url", "dedup", "queue", "callback"), frozenset({"A"}))
+    text = "url: https://***/a\ndedup: {id: '***'}\nqueue: '***'\ncallback: https://***/b"
+    found = check_message(read(text, secrets=secrets), CONTEXT)
+    assert {problem.rule for problem in found} == {"secret-visible"}
+    assert {problem.rule for problem in check_message(read(text), CONTEXT)} == {
+        "url-host",
+        "dedup-id",
+        "queue-name",
+    }
+
+
 def test_only_the_rules_that_read_a_changed_field_are_asked_again() -> None:
     message = read("url: http://localhost/\nlabels: ['a,b']\ndedup: none")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from qstash_jobs.grammar import is_header_name, nearest
 from qstash_jobs.message import Message
 from qstash_jobs.problem import Severity
+from qstash_jobs.rules.address import show
 from qstash_jobs.rules.registry import Context, Flaw, describe, header_rule, rule
 
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -100,7 +101,7 @@ def connection(header: str, _: str) -> Flaw | None:
     lower = header.lower()
     if lower not in CONNECTION and not lower.startswith("proxy-"):
         return None
-    return Flaw(message=f"{header} belongs to the connection and cannot be forwarded", at_key=True)
+    return Flaw(message=f"{show(header)} belongs to the connection and cannot be forwarded", at_key=True)
 
 
 @header_rule(
@@ -115,7 +116,9 @@ def upstash(header: str, _: str) -> Flaw | None:
     if not lower.startswith("upstash-"):
         return None
     return Flaw(
-        message=f"{header} is a setting of QStash, not a header to forward", hint=_field(lower), at_key=True
+        message=f"{show(header)} is a setting of QStash, not a header to forward",
+        hint=_field(lower),
+        at_key=True,
     )
 
 
@@ -147,7 +150,9 @@ def check_repeated(headers: Iterable[tuple[str, str]]) -> Iterator[Flaw]:
     for header, _ in headers:
         first = seen.setdefault(header.lower(), header)
         if first != header:
-            yield Flaw(path=(header,), message=f"{header} is the same header as {first}", at_key=True)
+            yield Flaw(
+                path=(header,), message=f"{show(header)} is the same header as {show(first)}", at_key=True
+            )
 
 
 @rule(

@@ -2,10 +2,13 @@
 
 import json
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 Name = Literal["job-file", "project"]
+
+PACKAGE = Path(__file__).parents[1]
+"""A plain path: importlib.resources would load archives and temporary files at every start."""
 
 EXPRESSION = {"$ref": "#/$defs/expression"}
 """The alternative that stands beside every scalar as written."""
@@ -17,12 +20,13 @@ NULL = {"type": "null"}
 @cache
 def schema_text(name: Name = "job-file") -> str:
     """Read a published schema: from the package, or from beside it in a checkout."""
-    package = files("qstash_jobs")
-    file = f"{name}.schema.json"
-    for folder in (package.joinpath("schemas"), package.joinpath("..", "schemas")):
-        if folder.joinpath(file).is_file():
-            return folder.joinpath(file).read_text(encoding="utf-8")
-    raise FileNotFoundError(f"{file} is neither in the package nor beside it: install qstash-jobs again")
+    for folder in (PACKAGE / "schemas", PACKAGE.parent / "schemas"):
+        file = folder / f"{name}.schema.json"
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+    raise FileNotFoundError(
+        f"{name}.schema.json is neither in {PACKAGE} nor beside it: install qstash-jobs again"
+    )
 
 
 def job_file_schema() -> dict[str, Any]:
