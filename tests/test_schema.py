@@ -2,17 +2,23 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import qstash_jobs
 from qstash_jobs.document import Document, read_document
 from qstash_jobs.message import write_json
-from qstash_jobs.problem import Location, Path, Problem
+from qstash_jobs.problem import Location, Problem
+from qstash_jobs.problem import Path as Way
 from qstash_jobs.rules import all_rules
 from qstash_jobs.schema import (
     check_concrete,
@@ -41,7 +47,7 @@ def in_file(text: str) -> list[Problem]:
     return check_job_file(read(text))
 
 
-def nowhere(path: Path, at_key: bool) -> Location:
+def nowhere(path: Way, at_key: bool) -> Location:
     return Location(file="a.yaml", line=len(path), column=int(at_key))
 
 
@@ -331,3 +337,19 @@ def test_one_faulty_job_among_thousands_is_explained_alone() -> None:
     jobs = "\n".join(f"  job-{n}: {{url: 'https://a.example.com/{n}'}}" for n in range(2000))
     (problem,) = in_file(f"jobs:\n{jobs}\n  bad: {{urll: a}}")
     assert (problem.location.line, problem.hint) == (2002, "did you mean `url`?")
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["as in a wheel", "as in a checkout"])
+def test_the_schemas_are_found_inside_the_package_and_beside_it(tmp_path: Path, inside: bool) -> None:
+    home = Path(qstash_jobs.__file__).parent
+    shutil.copytree(home, tmp_path / "qstash_jobs", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(home.parent / "schemas", tmp_path / ("qstash_jobs/schemas" if inside else "schemas"))
+    code = "from qstash_jobs.schema import published; print(published.__file__, len(published.schema_text()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [str(tmp_path / "qstash_jobs/schema/published.py"), str(len(schema_text()))]
