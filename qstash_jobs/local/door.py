@@ -79,6 +79,8 @@ async def _read_body(request: web.BaseRequest) -> bytes:
         raise _TOO_LARGE
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # aiohttp, web_urldispatcher.py: the answer itself has not begun
+        request.writer.output_size = 0
     parts: list[bytes] = []
     size = 0
     try:

@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -100,6 +100,8 @@ class LocalServer:
         except FutureTimeoutError:
             waiting.cancel()
             return False
+        except CancelledError:  # the server was stopped meanwhile
+            return False
         return True
 
     def stop(self) -> None:
@@ -141,7 +143,12 @@ class LocalServer:
                 answer.set_exception(error)
 
         self._loop.call_soon_threadsafe(run)
-        return answer.result()
+        while True:
+            try:
+                return answer.result(1)
+            except FutureTimeoutError:
+                if not self._thread.is_alive():
+                    return function()
 
     def _start(self, world: World, port: int) -> None:
         started: Future[None] = Future()

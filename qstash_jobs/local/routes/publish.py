@@ -50,8 +50,10 @@ def _take_one(visit: Visit, *, destination: str, queue: str | None) -> Reply:
     if visit.call.method != "POST":
         raise not_allowed(visit)
     kept, settings = _split_query(visit.query)
-    # A destination's own question mark stays, even with nothing behind it.
-    if kept or (not settings and visit.call.target.endswith("?")):
+    # A URL group has no query; a URL's own question mark stays, even with nothing behind it.
+    if destination not in visit.account.groups and (
+        kept or (not settings and visit.call.target.endswith("?"))
+    ):
         destination = f"{destination}?{kept}"
     order = Order(
         destination=destination, headers=visit.call.headers + settings, body=visit.call.body, queue=queue

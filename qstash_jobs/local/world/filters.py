@@ -3,9 +3,9 @@
 Values of one parameter are alternatives, parameters narrow each other down.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from qstash_jobs.local.world.message import Message
 from qstash_jobs.local.world.refusal import Refusal
@@ -14,12 +14,18 @@ Values = Sequence[str | None]
 Query = Mapping[str, Sequence[str]]
 
 
+# Whatever a destination looks like, this never raises.
+URL = re.compile(r"https?://(?:[^@/?#]*@)?(?P<place>(?P<host>\[[^\]]*\]|[^:/?#]*)[^/?#]*)(?P<path>[^?#]*)")
+
+
 def _host(message: Message) -> Values:
-    return (urlsplit(message.url).netloc,)
+    parts = URL.match(message.url)
+    return (parts["host"], parts["place"]) if parts else ()
 
 
 def _path(message: Message) -> Values:
-    return (urlsplit(message.url).path,)
+    parts = URL.match(message.url)
+    return (parts["path"] or "/",) if parts else ()
 
 
 SELECTORS: dict[str, Callable[[Message], Values]] = {
