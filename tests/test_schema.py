@@ -347,7 +347,7 @@ def test_the_schemas_are_found_inside_the_package_and_beside_it(tmp_path: Path, 
     code = "from qstash_jobs.schema import published; print(published.__file__, len(published.schema_text()))"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
