@@ -400,6 +400,16 @@ def test_a_lone_surrogate_never_comes_into_the_data() -> None:
 
 
 @both_parsers
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029"])
+def test_a_character_at_which_old_yaml_breaks_lines_does_not_change_a_value_unseen(character: str) -> None:
+    document = read(f'a: 1\nb: "x {character} y"\n')
+    assert rules(document) == ["yaml-syntax"]
+    assert (document.problems[0].location.line, document.problems[0].location.column) == (2, 7)
+    assert f"\\u{ord(character):04X}" in str(document.problems[0].hint)
+    assert read(f'b: "x \\u{ord(character):04X} y"\n').data == {"b": f"x {character} y"}
+
+
+@both_parsers
 def test_a_character_beyond_unicode_is_a_problem() -> None:
     assert rules(read('a: "\\U00110000"\n')) == ["yaml-syntax"]
 

@@ -7,8 +7,10 @@ from functools import cached_property
 
 from qstash_jobs.problem import Location
 
-# YAML 1.2, 5.4: only these break lines (libyaml still breaks at NEL, LS and PS, as YAML 1.1 did)
+# YAML 1.2.2, 5.4: only these break lines
 BREAK = re.compile(r"\r\n?|\n")
+# YAML 1.1, 5.4: libyaml and PyYAML break lines here too, and make a blank of it inside quotes
+OLD_BREAK = re.compile("[\x85\u2028\u2029]")
 
 LONGEST_SOURCE = 1_000
 """Characters of a line that a location carries, so that a file of one long line is not copied for each problem."""

@@ -4,6 +4,7 @@ import codecs
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from yaml import YAMLError
@@ -11,10 +12,11 @@ from yaml import YAMLError
 from qstash_jobs.document.build import Builder
 from qstash_jobs.document.document import Document, Marks
 from qstash_jobs.document.fault import Fault, StopReading
-from qstash_jobs.document.limits import MOST_BYTES
-from qstash_jobs.document.lines import Lines
+from qstash_jobs.document.limits import MOST_BYTES, MOST_PROBLEMS
+from qstash_jobs.document.lines import OLD_BREAK, Lines
 from qstash_jobs.document.parser import open_parser
 from qstash_jobs.document.syntax import explain_error
+from qstash_jobs.document.wording import old_break
 from qstash_jobs.problem import Location, Problem, sort_problems
 
 
@@ -33,6 +35,7 @@ def read_document(content: bytes, *, file: str) -> Document:
     lines = Lines(text, file)
     with _collector_paused():
         data, marks, faults = _read(content, text, lines)
+    faults += _find_old_breaks(text)
     problems = tuple(sort_problems([_place(fault, lines) for fault in faults]))
     return Document(file=file, text=text, data=data, problems=problems, marks=marks, lines=lines)
 
@@ -47,6 +50,12 @@ def _read(content: bytes, text: str, lines: Lines) -> tuple[Any, Marks, list[Fau
     except (YAMLError, ValueError, LookupError, ArithmeticError) as error:
         last = explain_error(error, text, builder.reached)
     return None, Marks(), [*builder.faults, last]
+
+
+def _find_old_breaks(text: str) -> list[Fault]:
+    """Find the characters at which the parsers change a value, because they take them for ends of lines."""
+    found = islice(OLD_BREAK.finditer(text), MOST_PROBLEMS) if not text.isascii() else ()
+    return [old_break(match.start(), match[0]) for match in found]
 
 
 @contextmanager

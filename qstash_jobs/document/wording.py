@@ -94,6 +94,16 @@ def lone_surrogate(index: int) -> Fault:
     )
 
 
+def old_break(index: int, character: str) -> Fault:
+    code = f"{ord(character):04X}"
+    return Fault(
+        index=index,
+        rule="yaml-syntax",
+        message=f"the invisible character U+{code} ends a line in old YAML and does not in new",
+        hint=f'take it away, or write it as an escape in double quotes, as in "\\u{code}"',
+    )
+
+
 def undefined_alias(index: int, name: str, known: Iterable[str]) -> Fault:
     meant = nearest(name, known)
     return Fault(
