@@ -39,6 +39,8 @@ class Progress:
     target: Target
     latest: Event | None = None
     """None while the log does not know it."""
+    created_at: datetime | None = None
+    """When QStash took it."""
     attempts: int = 0
 
     @property
@@ -49,6 +51,7 @@ class Progress:
 @dataclass(slots=True)
 class _Seen:
     latest: Event
+    created_at: datetime | None = None
     attempts: set[datetime | None] = field(default_factory=set)
 
 
@@ -83,12 +86,16 @@ def _progress(target: Target, seen: dict[str, _Seen]) -> Progress:
     known = seen.get(target.message_id)
     if known is None:
         return Progress(target=target)
-    return Progress(target=target, latest=known.latest, attempts=len(known.attempts))
+    return Progress(
+        target=target, latest=known.latest, created_at=known.created_at, attempts=len(known.attempts)
+    )
 
 
 def _take(events: Iterable[Event], seen: dict[str, _Seen]) -> None:
     for event in events:
         known = seen.setdefault(event.message_id, _Seen(latest=event))
+        if event.state == EventState.CREATED:
+            known.created_at = event.at
         if event.state == EventState.ACTIVE:
             known.attempts.add(event.at)
         if _rank(event) > _rank(known.latest):

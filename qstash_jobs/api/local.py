@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from qstash_jobs.local.serve import LocalServer
-
 from qstash_jobs.api.world import Service
+from qstash_jobs.local.serve import LocalServer
 from qstash_jobs.resources import Resources
 from qstash_jobs.settings import account_of
 from qstash_jobs.wire.server import read_server

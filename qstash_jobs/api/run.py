@@ -9,7 +9,7 @@ from typing import Any
 
 from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.variables import RunFacts
-from qstash_jobs.api.workspace import Inputs, Workspace, load
+from qstash_jobs.api.workspace import Inputs, Workspace
 from qstash_jobs.api.world import Service, chance
 from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Envelope, address
@@ -18,6 +18,7 @@ from qstash_jobs.problem import Problem
 from qstash_jobs.publish import Ending, Options, Settlement, publish
 from qstash_jobs.record import OpenKey, Run, RunKey, State
 from qstash_jobs.render import MissingSecret
+from qstash_jobs.resources import Resources
 from qstash_jobs.settings import check_run_key
 
 
@@ -57,7 +58,10 @@ class Intention:
     disabled: tuple[str, ...]
     service: Service
     environment: str
-    names: tuple[str, ...]
+    files: tuple[str, ...]
+    """What the names of its jobs begin with."""
+    resources: Resources
+    """What the job files declare of the account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,7 @@ def new_run_id() -> str:
 
 
 def run(
-    inputs: Inputs,
+    workspace: Workspace,
     wish: Wish,
     tools: Tools,
     *,
@@ -87,13 +91,12 @@ def run(
     tell: Callable[[str, Settlement], None],
     stopping: Callable[[], bool],
 ) -> Report:
-    """Publish the jobs that were asked for; every message at most once for its run key.
+    """Publish the jobs of a workspace; every message at most once for its run key.
 
     `show_problems` is given what validation found, also when nothing keeps the run from going on. `confirm` is
     asked before the first byte. `tell` is called with the run's id and each settled message. Raises StopError.
     """
-    _check_wish(wish, inputs)
-    workspace = load(inputs)
+    _check_wish(wish, workspace.inputs)
     run_id = new_run_id()
     project_name = workspace.project_name or tools.ledger.id
     keys = Keys(run_id, project_name, workspace, tools)
@@ -172,7 +175,8 @@ def _intention(session: Session, run_id: str, tools: Tools) -> Intention:
         disabled=tuple(session.totals.disabled),
         service=tools.service,
         environment=session.workspace.project.environment,
-        names=tuple(keyed.task.job.name for keyed in session.tasks()),
+        files=tuple(session.keys_by_file),
+        resources=session.resources,
     )
 
 

@@ -11,7 +11,7 @@ import orjson
 
 from qstash_jobs.document import Document, read_document
 from qstash_jobs.errors import UsageError
-from qstash_jobs.files import PROJECT_FILE, JobPath, find_job_files, show
+from qstash_jobs.files import PROJECT_FILE, JobPath, find_job_files, find_root, show
 from qstash_jobs.files import read_document as read_bytes
 from qstash_jobs.git import git_remote
 from qstash_jobs.grammar import is_job_id
@@ -96,6 +96,13 @@ def load(inputs: Inputs) -> Workspace:
     if inputs.jobs and not workspace.jobs and not workspace.has_errors:
         raise UsageError(f"no job matches {' or '.join(inputs.jobs)}")
     return workspace
+
+
+def find_project(here: Path) -> Project:
+    """Read the project file around a folder, for a command that names no job files; what is wrong in it is left."""
+    inputs = Inputs(paths=(), here=here)
+    project, _ = _load_project(find_root(here / PROJECT_FILE, given=here), inputs)
+    return project
 
 
 def _one_root(found: Sequence[JobPath], inputs: Inputs) -> Path:

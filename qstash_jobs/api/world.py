@@ -1,16 +1,25 @@
 """The environment and the project -> the tools that a command works with: server, token, ledger, clock."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from qstash_jobs.api.workspace import find_project
 from qstash_jobs.boundary import Clock, Ledger, Line
 from qstash_jobs.clock import SystemClock
 from qstash_jobs.errors import UsageError
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.project import Project
-from qstash_jobs.settings import DEFAULT_URL, account_of, read_address, read_token, state_folder
+from qstash_jobs.settings import (
+    DEFAULT_URL,
+    account_of,
+    environment,
+    read_address,
+    read_token,
+    state_folder,
+)
 from qstash_jobs.transport import open_line
 from qstash_jobs.wire.server import Server
 
@@ -67,6 +76,23 @@ def find_ledger(url: str | None, env: Mapping[str, str], project: Project) -> Pa
 def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
     """Open the ledger; LedgerError says what is wrong with it."""
     return open_sqlite(path, read_only=read_only)
+
+
+@contextmanager
+def reading_ledger(url: str | None) -> Iterator[Ledger]:
+    """Open the ledger that a command which only looks is meant to read; UsageError where there is none yet."""
+    env = environment()
+    path = find_ledger(url, env, find_project(Path.cwd()))
+    if not path.exists():
+        raise UsageError(f"there is no ledger at {path} yet; the first run makes it")
+    with closing(open_ledger(path, read_only=True)) as ledger:
+        yield ledger
+
+
+def service_here() -> Service:
+    """Find address and token for a command that reads no job files."""
+    service, _ = find_service(environment(), find_project(Path.cwd()))
+    return service
 
 
 def system_clock() -> Clock:

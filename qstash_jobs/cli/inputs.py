@@ -1,33 +1,39 @@
-"""Command-line words -> Inputs."""
+"""Command-line words -> Inputs, durations, names."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from qstash_jobs.api.workspace import Inputs
 from qstash_jobs.errors import UsageError
+from qstash_jobs.grammar import GrammarError, read_seconds
 
 
-def read_inputs(
-    paths: tuple[str, ...],
-    *,
-    environment: str | None,
-    variables: tuple[str, ...],
-    vars_file: Path | None,
-    secrets_dir: Path | None,
-    jobs: tuple[str, ...],
-    default: str | None,
-) -> Inputs:
-    """Gather what is to be read. `default` is the path where none is given; None means that one has to be."""
+def read_inputs(given: Mapping[str, Any], *, default: str | None) -> Inputs:
+    """Gather what `options.reading` was given. `default` is the path where there is none; None: there has to be one."""
+    paths: tuple[str, ...] = given["paths"]
     if not paths and default is None:
         raise UsageError("say which jobs to publish: a file, a folder such as jobs/, or - for standard input")
     return Inputs(
         paths=paths or ((default,) if default else ()),
         here=Path.cwd(),
-        environment=environment or "",
-        variables=dict(_read_variable(text) for text in variables),
-        vars_file=vars_file,
-        secrets_dir=secrets_dir,
-        jobs=jobs,
+        environment=given["environment"] or "",
+        variables=dict(_read_variable(text) for text in given["variables"]),
+        vars_file=given["vars_file"],
+        secrets_dir=given["secrets_dir"],
+        jobs=given["jobs"],
     )
+
+
+def read_duration(option: str, text: str | None) -> float:
+    """Read a duration such as `90s` or `2m`; 0 where none is given."""
+    if text is None:
+        return 0
+    try:
+        return read_seconds(text)
+    except GrammarError as error:
+        hint = f"; {error.hint}" if error.hint else ""
+        raise UsageError(f"{option} {text}: {error}{hint}") from error
 
 
 def _read_variable(text: str) -> tuple[str, str]:

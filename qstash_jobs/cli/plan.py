@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,20 +27,7 @@ if TYPE_CHECKING:
     help="For people, for programs, or as commands that send the same.",
 )
 @click.option("--bodies", is_flag=True, help="Show the bodies of rows too (text).")
-def command(
-    paths: tuple[str, ...],
-    environment: str | None,
-    variables: tuple[str, ...],
-    vars_file: Path | None,
-    secrets_dir: Path | None,
-    jobs: tuple[str, ...],
-    ledger: str | None,
-    run_key: str | None,
-    batch_size: int,
-    format_: str,
-    *,
-    bodies: bool,
-) -> int:
+def command(**given: Any) -> int:
     """Show the exact requests that `run` would send; send nothing.
 
     What the ledger knows to be published is shown as skipped. Secrets are never shown: *** stands for them, and $NAME
@@ -54,17 +40,12 @@ def command(
     from qstash_jobs.settings import environment as environment_variables
 
     terminal = Terminal()
-    inputs = read_inputs(
-        paths,
-        environment=environment,
-        variables=variables,
-        vars_file=vars_file,
-        secrets_dir=secrets_dir,
-        jobs=jobs,
-        default="jobs/",
-    )
+    inputs = read_inputs(given, default="jobs/")
     reading = PlanReading(
-        ledger=ledger, run_key=run_key, batch_size=batch_size, names_secrets=format_ == "curl"
+        ledger=given["ledger"],
+        run_key=given["run_key"],
+        batch_size=given["batch_size"],
+        names_secrets=given["format_"] == "curl",
     )
     with open_plan(inputs, reading, environment_variables()) as plan:
         terminal.mask = plan.mask
@@ -73,12 +54,14 @@ def command(
         actions: Counter[Action] = Counter()
         seen: set[str] = set()
         messages = _counting(plan.messages(), actions, seen)
-        if format_ == "jsonl":
+        if given["format_"] == "jsonl":
             terminal.results(plans.write_plan_jsonl(messages))
-        elif format_ == "curl":
+        elif given["format_"] == "curl":
             terminal.results(curl.write_plan_curl(messages, secrets=plan.placeholders))
         else:
-            lines = plans.write_plan(messages, bodies=bodies, width=terminal.width, colour=terminal.colour)
+            lines = plans.write_plan(
+                messages, bodies=given["bodies"], width=terminal.width, colour=terminal.colour
+            )
             terminal.results(lines)
         terminal.note(plans.summarise_plan(actions, jobs=len(seen)))
         if plan.missing_secrets:

@@ -36,6 +36,12 @@ class Terminal:
         """Print what has to be seen even with --quiet."""
         self._write(sys.stderr, text)
 
+    def ask(self, question: str) -> bool:
+        """Ask a person on stderr; yes only for a clear yes."""
+        sys.stderr.write(self.mask.hide(question))
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def problems(self, found: Sequence[Problem], *, files: int) -> bool:
         """Show what is wrong with job files on stderr; say whether it keeps a command from going on."""
         from qstash_jobs.problem import Severity

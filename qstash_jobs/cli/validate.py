@@ -1,7 +1,6 @@
 """`qstash-jobs validate`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,17 +23,7 @@ if TYPE_CHECKING:
     help="For people, for programs, or as annotations of a GitHub workflow.",
 )
 @click.option("--strict", is_flag=True, envvar="QSTASH_JOBS_STRICT", help="Count warnings as errors.")
-def command(
-    paths: tuple[str, ...],
-    environment: str | None,
-    variables: tuple[str, ...],
-    vars_file: Path | None,
-    secrets_dir: Path | None,
-    jobs: tuple[str, ...],
-    format_: str,
-    *,
-    strict: bool,
-) -> int:
+def command(**given: Any) -> int:
     """Find everything that can be known to be wrong, offline: no token, no network, no secrets needed.
 
     PATH is a file, a folder (searched for *.yaml and *.yml), or - for standard input; jobs/ where none is given. Exit
@@ -46,19 +35,11 @@ def command(
     from qstash_jobs.settings import environment as environment_variables
 
     terminal = Terminal()
-    inputs = read_inputs(
-        paths,
-        environment=environment,
-        variables=variables,
-        vars_file=vars_file,
-        secrets_dir=secrets_dir,
-        jobs=jobs,
-        default="jobs/",
-    )
-    found = validate(inputs, environment_variables(), strict=strict)
-    if format_ == "json":
+    inputs = read_inputs(given, default="jobs/")
+    found = validate(inputs, environment_variables(), strict=given["strict"])
+    if given["format_"] == "json":
         terminal.result(report.write_problems_json(found.problems, files=found.files, jobs=found.jobs))
-    elif format_ == "github":
+    elif given["format_"] == "github":
         terminal.results(report.write_problems_github(found.problems))
     else:
         lines = report.write_problems(found.problems, width=terminal.width, colour=terminal.colour)

@@ -202,6 +202,11 @@ describe(
     example="for_each: data/orders.csv",
 )
 describe(
+    "resource-repeated",
+    "a URL group, queue or flow control is declared twice",
+    "What an account holds has one place in a project; with two, which of them holds would be chance.",
+)
+describe(
     "row-number",
     "rows without a key under a named run key",
     "Rows are then told apart by their number, so that a file in another order makes other messages of them.",

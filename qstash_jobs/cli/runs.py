@@ -1,0 +1,37 @@
+"""`qstash-jobs runs`."""
+
+from typing import Any
+
+import click
+
+from qstash_jobs.cli import options
+from qstash_jobs.cli.terminal import Terminal
+
+
+@click.command("runs")
+@options.ledger
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="At most."
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "jsonl"]),
+    default="text",
+    show_default=True,
+    help="For people, or a JSON line for each run.",
+)
+def command(**given: Any) -> int:
+    """List the runs of the ledger, newest first."""
+    from qstash_jobs.api.world import reading_ledger, system_clock
+    from qstash_jobs.report.runs import write_runs, write_runs_jsonl
+
+    terminal = Terminal()
+    with reading_ledger(given["ledger"]) as ledger:
+        runs = ledger.runs(limit=given["limit"])
+        if given["format_"] == "jsonl":
+            terminal.results(write_runs_jsonl(runs))
+        else:
+            now = system_clock().now()
+            terminal.results(write_runs(runs, now=now, width=terminal.width, colour=terminal.colour))
+    return 0

@@ -1,0 +1,85 @@
+"""`qstash-jobs show`."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qstash_jobs.cli import options
+from qstash_jobs.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from qstash_jobs.boundary import Ledger
+    from qstash_jobs.record import Run
+
+
+@click.command("show")
+@click.argument("what", metavar="RUN|MESSAGE")
+@options.ledger
+@click.option("--run", "run", metavar="RUN", help="The run that the message's name belongs to.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "jsonl"]),
+    default="text",
+    show_default=True,
+    help="For people, one JSON document, or a JSON line for each message.",
+)
+def command(**given: Any) -> int:
+    """Show one run with its messages, or one message, as the ledger knows it.
+
+    RUN is a run's id or its beginning. MESSAGE is a msg_… id of QStash, our qj-… id or its beginning, or a name.
+    """
+    from qstash_jobs.api.world import reading_ledger
+    from qstash_jobs.errors import UsageError
+
+    with reading_ledger(given["ledger"]) as ledger:
+        run = None if given["run"] else _find_run(ledger, given["what"])
+        if run is not None:
+            _show_run(ledger, run, given["format_"])
+            return 0
+        within = _find_run(ledger, given["run"]) if given["run"] else None
+        if given["run"] and within is None:
+            raise UsageError(f"no run begins with {given['run']}; see qstash-jobs runs")
+        _show_message(ledger, given["what"], within.id if within else None, given["format_"])
+    return 0
+
+
+def _find_run(ledger: "Ledger", text: str) -> "Run | None":
+    from qstash_jobs.errors import UsageError
+
+    found = ledger.find_runs(text)
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} runs begin with {text}; give more of its id")
+    return found[0] if found else None
+
+
+def _show_run(ledger: "Ledger", run: "Run", format_: str) -> None:
+    from qstash_jobs.api.world import system_clock
+    from qstash_jobs.report.runs import write_records_jsonl, write_run, write_run_json
+
+    terminal = Terminal()
+    records = ledger.messages(run=run.id)
+    if format_ == "json":
+        terminal.result(write_run_json(run, records))
+    elif format_ == "jsonl":
+        terminal.results(write_records_jsonl(records))
+    else:
+        terminal.results(write_run(run, records, now=system_clock().now(), colour=terminal.colour))
+
+
+def _show_message(ledger: "Ledger", text: str, run: str | None, format_: str) -> None:
+    from qstash_jobs.api.world import system_clock
+    from qstash_jobs.errors import UsageError
+    from qstash_jobs.report.runs import write_record, write_record_json
+
+    found = ledger.find_messages(text, run=run)
+    if not found:
+        raise UsageError(f"the ledger knows no run and no message {text}; see qstash-jobs runs")
+    terminal = Terminal()
+    for number, record in enumerate(found):
+        if format_ != "text":
+            terminal.result(write_record_json(record))
+            continue
+        if number:
+            terminal.result("")
+        terminal.results(write_record(record, now=system_clock().now(), colour=terminal.colour))

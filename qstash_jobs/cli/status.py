@@ -1,0 +1,83 @@
+"""`qstash-jobs status`."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qstash_jobs.cli import options
+from qstash_jobs.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qstash_jobs.boundary import Ledger
+    from qstash_jobs.follow import Target
+
+
+@click.command("status")
+@click.argument("what", metavar="[RUN|MESSAGE]", default="")
+@options.ledger
+@click.option(
+    "--wait", metavar="DURATION", help="Ask until all are delivered or have failed, so long at most."
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "jsonl"]),
+    default="text",
+    show_default=True,
+    help="For people, or a JSON line for each message.",
+)
+def command(**given: Any) -> int:
+    """Ask QStash whether messages were delivered: those of the last run, of RUN, or MESSAGE.
+
+    \b
+    Exit codes:
+      0  all were delivered
+      1  a delivery failed for good, or was cancelled
+      9  some are not delivered yet
+    """
+    from qstash_jobs.api.following import describe, follow_messages
+    from qstash_jobs.api.world import reading_ledger, service_here, system_clock
+    from qstash_jobs.cli.inputs import read_duration
+    from qstash_jobs.mask import Mask
+    from qstash_jobs.report.deliveries import summarise_deliveries, write_followed, write_followed_json
+
+    wait_s = read_duration("--wait", given["wait"])
+    terminal = Terminal()
+    clock = system_clock()
+    service = service_here()
+    terminal.mask = Mask({"QSTASH_TOKEN": service.token})
+    states: Counter[str] = Counter()
+    with reading_ledger(given["ledger"]) as ledger:
+        for progress in follow_messages(_targets(ledger, given["what"]), service, clock, wait_s=wait_s):
+            followed = describe(progress)
+            states[followed.state] += 1
+            if given["format_"] == "jsonl":
+                terminal.result(write_followed_json(followed))
+            else:
+                line = write_followed(followed, now=clock.now(), width=terminal.width, colour=terminal.colour)
+                terminal.result(line)
+    terminal.note(summarise_deliveries(states))
+    if states["failed"] or states["cancelled"]:
+        return 1
+    return 0 if set(states) <= {"delivered"} else 9
+
+
+def _targets(ledger: "Ledger", text: str) -> "Iterator[Target]":
+    from qstash_jobs.api.following import targets_of
+    from qstash_jobs.errors import UsageError
+    from qstash_jobs.follow import Target
+
+    runs = ledger.find_runs(text)
+    if runs and (not text or len(runs) == 1):
+        return targets_of(ledger.messages(run=runs[0].id))
+    if len(runs) > 1:
+        raise UsageError(f"{len(runs)} runs begin with {text}; give more of its id")
+    records = ledger.find_messages(text) if text else []
+    if records:
+        return targets_of(records)
+    if text.startswith("msg_"):
+        return iter([Target(message_id=text, name=text, id="", url=None)])
+    raise UsageError(f"the ledger knows no run and no message {text}".rstrip() + "; see qstash-jobs runs")
