@@ -8,6 +8,7 @@ from qstash_jobs.envelope import Envelope
 from qstash_jobs.grammar import show_seconds
 from qstash_jobs.mask import Mask
 from qstash_jobs.message import Callback, Dedup, DedupKind, FlowControl, Message, Redaction
+from qstash_jobs.wire.calls import batch_request
 from qstash_jobs.wire.http import Request
 
 Action = Literal["publish", "skip", "wait"]
@@ -35,6 +36,8 @@ class PlannedMessage:
     via: Via
     request: Request
     """The single form, complete but for Authorization, whatever `via` says."""
+    batch: Request | None = None
+    """What has to go out instead, where QStash would misread the single form."""
     dedup_id: str | None
     facts: Facts = ()
     notes: tuple[str, ...] = ()
@@ -57,6 +60,7 @@ def plan_message(
         reason=reason,
         via=_choose_way(envelope, batched=batched),
         request=envelope.request,
+        batch=batch_request([envelope.batch_item]) if envelope.must_batch else None,
         dedup_id=envelope.dedup_id,
         facts=describe(message),
         notes=tuple(_note(envelope)),
@@ -65,17 +69,12 @@ def plan_message(
 
 def hide_secrets(planned: PlannedMessage, mask: Mask) -> PlannedMessage:
     """Mask a planned message throughout. To be done before anything of it is cut or laid out anew."""
-    request = replace(
-        planned.request,
-        target=mask.hide(planned.request.target),
-        headers=tuple((name, mask.hide(value)) for name, value in planned.request.headers),
-        body=mask.hide_bytes(planned.request.body),
-    )
     return replace(
         planned,
         name=mask.hide(planned.name),
         reason=None if planned.reason is None else mask.hide(planned.reason),
-        request=request,
+        request=_hide_in_request(planned.request, mask),
+        batch=None if planned.batch is None else _hide_in_request(planned.batch, mask),
         dedup_id=None if planned.dedup_id is None else mask.hide(planned.dedup_id),
         facts=tuple((label, mask.hide(value)) for label, value in planned.facts),
     )
@@ -84,6 +83,15 @@ def hide_secrets(planned: PlannedMessage, mask: Mask) -> PlannedMessage:
 def describe(message: Message) -> Facts:
     """Say for people where a message goes and how; its body is not among it."""
     return tuple(_describe(message))
+
+
+def _hide_in_request(request: Request, mask: Mask) -> Request:
+    return replace(
+        request,
+        target=mask.hide(request.target),
+        headers=tuple((name, mask.hide(value)) for name, value in request.headers),
+        body=mask.hide_bytes(request.body),
+    )
 
 
 def _choose_way(envelope: Envelope, *, batched: bool) -> Via:

@@ -303,6 +303,7 @@ def test_secrets_are_masked_before_anything_is_cut() -> None:
 
     text = "\n".join((*write_plan([hidden], width=40), *write_plan_jsonl([hidden])))
     assert "header        Authorization: Bearer ***" in text
+    assert "body          application/json, with secrets" in text
     assert "s3c" not in text
 
 
@@ -414,6 +415,18 @@ def test_an_empty_header_is_sent_empty() -> None:
     plan = planned(replace(HELLO, headers=(("X-Empty", ""),)))
 
     assert ("Upstash-Forward-X-Empty", "") in run_curl("\n".join(write_plan_curl([plan], secrets={}))).headers
+
+
+def test_what_has_to_go_in_a_batch_is_a_batch_in_the_shell_too() -> None:
+    message = replace(HELLO, url="https://api.example.com/hello?upstash-retries=3&token=s3cret", headers=())
+    plan = planned(message)
+
+    sent = run_curl("\n".join(write_plan_curl([plan], secrets={"TOKEN": "s3cret"})), TOKEN="s3cret")
+
+    assert (plan.via, sent.target) == ("batch", "/v2/batch")
+    assert [item["destination"] for item in json.loads(sent.body)] == [message.url]
+    assert json.loads(next(write_plan_jsonl([plan])))["target"] == f"/v2/publish/{message.url}"
+    assert "s3cret" not in str(hide_secrets(plan, Mask({"TOKEN": "s3cret"})))
 
 
 def test_a_secret_stands_as_its_name_and_arrives_as_its_value() -> None:

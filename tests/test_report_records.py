@@ -109,7 +109,7 @@ RESULT = st.builds(
         (REJECTED, "rejected jobs/hello:hello 400 can't resolve api.exmaple.com jobs/hello.yaml:3"),
         (
             replace(HELLO, state="partial", error="https://b: 400 no such host"),
-            "partial jobs/hello:hello msg_x 200 https://b: 400 no such host jobs/hello.yaml:3",
+            "partial jobs/hello:hello msg_x https://b: 400 no such host jobs/hello.yaml:3",
         ),
         (
             replace(
@@ -216,8 +216,9 @@ def test_the_next_step_is_a_command_to_type(totals: dict[str, int], lines: list[
 def test_doubt_says_how_to_settle_it() -> None:
     (line,) = suggest_next({"in_doubt": 1}, run=RUN)
 
-    assert line.startswith(
-        "1 message may have been accepted; to settle it, within ten minutes: qstash-jobs run --continue"
+    assert line == (
+        "1 message may have been accepted; to settle it within eight minutes: qstash-jobs run --continue 7f3a0c11 "
+        "(offers it again, with an id by which QStash knows what it has)"
     )
 
 

@@ -62,7 +62,7 @@ def _split(text: str, room: int) -> Iterator[str]:
     elif _is_json(text):
         yield from map(escape, _indent(text))
     else:
-        yield from map(escape, text.split("\n"))
+        yield from map(escape, text.removesuffix("\n").split("\n"))
 
 
 def _is_json(text: str) -> bool:

@@ -33,7 +33,7 @@ def write_plan_curl(messages: Iterable[PlannedMessage], *, secrets: Mapping[str,
         yield quoter.hide(f"# {escape(title)}")
         for note in planned.notes:
             yield f"# {escape(note)}"
-        command = write_curl(planned.request, quoter)
+        command = write_curl(planned.batch or planned.request, quoter)
         if MASKED in command:
             yield f"# where {MASKED} stands for a secret, put it in yourself"
         yield command

@@ -88,12 +88,12 @@ def write_followed(
     followed: Followed, *, now: datetime, width: int | None = None, colour: bool = False
 ) -> str:
     """Write a line that says where a message is: delivered, or when it is tried next, or why it failed."""
-    start = f"{followed.state} {escape(followed.name)} {escape(followed.message_id)}"
+    word = escape(followed.state)
+    start = f"{escape(followed.name)} {escape(followed.message_id)}"
     facts = _describe(followed, now)
-    room = ANSWER_WIDTH if width is None else max(width - len(start) - 1, LEAST_WIDTH)
+    room = ANSWER_WIDTH if width is None else max(width - len(word) - len(start) - 2, LEAST_WIDTH)
     rest = cut(escape(facts), room)
-    state = paint(followed.state, _STYLES.get(followed.state, "plain"), colour)
-    return f"{state}{start[len(followed.state) :]} {rest}".rstrip()
+    return f"{paint(word, _STYLES.get(word, 'plain'), colour=colour)} {start} {rest}".rstrip()
 
 
 def write_followed_json(followed: Followed) -> str:
@@ -120,7 +120,7 @@ def summarise_deliveries(states: Mapping[str, int]) -> str:
     """Sum up how many messages are where: `delivered 12, retrying 1`."""
     known = [state for state in ORDER if states.get(state)]
     others = sorted(state for state in states if states[state] and state not in ORDER)
-    return ", ".join(f"{state} {states[state]:,}" for state in (*known, *others)) or "no messages"
+    return ", ".join(f"{escape(state)} {states[state]:,}" for state in (*known, *others)) or "no messages"
 
 
 def write_arrival(arrival: Arrival, *, width: int | None = None, colour: bool = False) -> str:
@@ -139,7 +139,7 @@ def write_arrival(arrival: Arrival, *, width: int | None = None, colour: bool = 
     start = " ".join(filter(None, facts))
     room = ANSWER_WIDTH if width is None else max(width - len(word) - len(start) - 2, LEAST_WIDTH)
     body = preview_body_line(arrival.body, width=room)
-    return " ".join(filter(None, (paint(word, _STYLES[word], colour), start, body)))
+    return " ".join(filter(None, (paint(word, _STYLES[word], colour=colour), start, body)))
 
 
 def _describe(followed: Followed, now: datetime) -> str:

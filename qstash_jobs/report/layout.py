@@ -17,7 +17,7 @@ GAP = 2
 LEAST_CELL = 8
 
 
-def paint(text: str, style: Style, colour: bool) -> str:  # noqa: FBT001 - every caller passes its own `colour` on
+def paint(text: str, style: Style, *, colour: bool) -> str:
     """Add colour, if there is to be any."""
     if not colour or not text or style == "plain":
         return text

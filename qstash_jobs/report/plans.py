@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby
 
+from qstash_jobs.mask import MASKED
 from qstash_jobs.plan import Action, PlannedMessage
 from qstash_jobs.report.bodies import preview_body
 from qstash_jobs.report.escape import escape, write_json
@@ -104,8 +105,8 @@ def _count_rows(actions: Counter[str]) -> str:
 
 
 def _write_title(action: Action, name: str, planned: PlannedMessage, *, colour: bool) -> str:
-    place = paint(f"{escape(planned.file)}:{planned.line}", "bold", colour)
-    return f"{paint(action, _STYLES[action], colour)} {escape(name)}  {place}"
+    place = paint(f"{escape(planned.file)}:{planned.line}", "bold", colour=colour)
+    return f"{paint(action, _STYLES[action], colour=colour)} {escape(name)}  {place}"
 
 
 def _write_block(planned: PlannedMessage, indent: str, *, bodies: bool, width: int | None) -> Iterator[str]:
@@ -128,8 +129,10 @@ def _write_body_lines(request: Request, indent: str, *, bodies: bool, width: int
     if not request.body:
         yield indent + pad("body", LABEL_WIDTH) + "none"
         return
-    facts = [escape(type_)] if type_ is not None else []
-    yield indent + pad("body", LABEL_WIDTH) + ", ".join([*facts, count(len(request.body), "byte")])
+    # how long a body is that a secret was taken out of is not known here
+    size = count(len(request.body), "byte") if MASKED.encode() not in request.body else "with secrets"
+    facts = [size] if type_ is None else [escape(type_), size]
+    yield indent + pad("body", LABEL_WIDTH) + ", ".join(facts)
     if bodies:
         room = None if width is None else max(width - len(indent) - 2, 20)
         for line in preview_body(request.body, width=room):

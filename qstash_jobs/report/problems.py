@@ -26,12 +26,12 @@ def write_problems(
 ) -> Iterator[str]:
     """Write each problem: its place and what is wrong on one line, then the source line, a caret, and the way out."""
     for problem in problems:
-        place = paint(f"{show_place(problem.location)}:", "bold", colour)
-        severity = paint(problem.severity.value, _STYLES[problem.severity], colour)
+        place = paint(f"{show_place(problem.location)}:", "bold", colour=colour)
+        severity = paint(problem.severity.value, _STYLES[problem.severity], colour=colour)
         yield f"{place} {severity}: {escape(problem.message)} [{problem.rule}]"
         yield from _write_excerpt(problem.location, width, colour=colour)
         if problem.hint is not None:
-            yield f"  {paint('hint', 'bold', colour)}: {escape(problem.hint)}"
+            yield f"  {paint('hint', 'bold', colour=colour)}: {escape(problem.hint)}"
 
 
 def summarise_problems(problems: Sequence[Problem], *, files: int) -> str:
@@ -89,7 +89,7 @@ def _write_excerpt(location: Location, width: int | None, *, colour: bool) -> It
     room = EXCERPT_WIDTH if width is None else max(width - len(INDENT), 20)
     text, before = cut_around(location.source, location.column, room)
     yield INDENT + text
-    yield INDENT + " " * before + paint("^", "good", colour)
+    yield INDENT + " " * before + paint("^", "good", colour=colour)
 
 
 def cut_around(source: str, column: int, width: int) -> tuple[str, int]:

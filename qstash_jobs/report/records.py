@@ -94,7 +94,7 @@ def write_result(result: ResultLine, *, colour: bool = False) -> str | None:
     if result.row and result.state in ("published", "skipped"):
         return None
     ids = ", ".join(map(escape, result.message_ids))
-    state = paint(name_state(result.state), STATE_STYLES.get(result.state, "plain"), colour)
+    state = paint(name_state(result.state), STATE_STYLES.get(result.state, "plain"), colour=colour)
     facts = [state, escape(result.name)]
     match result.state:
         case "published":
@@ -102,7 +102,11 @@ def write_result(result: ResultLine, *, colour: bool = False) -> str | None:
         case "skipped":
             facts.append(escape(result.reason or "published before"))
         case _:
-            facts += [ids, _explain(result), paint(f"{escape(result.file)}:{result.line}", "bold", colour)]
+            facts += [
+                ids,
+                _explain(result),
+                paint(f"{escape(result.file)}:{result.line}", "bold", colour=colour),
+            ]
     return " ".join(filter(None, facts))
 
 
@@ -114,7 +118,7 @@ def write_job(name: str, totals: Mapping[str, int], *, colour: bool = False) -> 
     states = [state for state, number in totals.items() if number]
     if len(states) == 1:
         (state,) = states
-        word = paint(name_state(state), STATE_STYLES.get(state, "plain"), colour)
+        word = paint(name_state(state), STATE_STYLES.get(state, "plain"), colour=colour)
         return f"{word} {escape(name)} {count(totals[state], 'message')}"
     return f"done {escape(name)} {count(sum(totals.values()), 'message')}: {write_totals(totals)}"
 
@@ -128,8 +132,8 @@ def suggest_next(totals: Mapping[str, int], *, run: str, waited: bool = False) -
     rejected, planned, doubtful = (totals.get(state, 0) for state in ("rejected", "planned", "in_doubt"))
     if doubtful:
         yield (
-            f"{count(doubtful, 'message')} may have been accepted; to settle it, within ten minutes: {again} "
-            "(asks again with the same deduplication id, so nothing is published twice)"
+            f"{count(doubtful, 'message')} may have been accepted; to settle {_it(doubtful)} within eight minutes: "
+            f"{again} (offers {_it(doubtful)} again, with an id by which QStash knows what it has)"
         )
     if totals.get("partial"):
         yield (
@@ -139,8 +143,8 @@ def suggest_next(totals: Mapping[str, int], *, run: str, waited: bool = False) -
     if rejected or planned:
         yield _suggest_continuing(rejected, planned, again)
     if totals.get("published") and not waited:
-        pronoun = "it" if totals["published"] == 1 else "they"
-        yield f"{'has' if pronoun == 'it' else 'have'} {pronoun} arrived? qstash-jobs status --wait 2m"
+        question = "has it arrived" if totals["published"] == 1 else "have they arrived"
+        yield f"{question}? qstash-jobs status --wait 2m"
 
 
 def shorten_run(run: str) -> str:
@@ -154,8 +158,12 @@ def _suggest_continuing(rejected: int, planned: int, again: str) -> str:
         parts.append(f"the {rejected:,} that {_be(rejected)} rejected")
     if planned:
         parts.append(f"the {planned:,} that {_be(planned)} not sent")
-    start = f"fix {'it' if rejected == 1 else 'them'}, then" if rejected else "to go on"
+    start = f"fix {_it(rejected)}, then" if rejected else "to go on"
     return f"{start}: {again} (sends {join(parts)})"
+
+
+def _it(number: int) -> str:
+    return "it" if number == 1 else "them"
 
 
 def _be(number: int) -> str:
@@ -164,6 +172,8 @@ def _be(number: int) -> str:
 
 def _explain(result: ResultLine) -> str:
     """Say why, in the service's words where a message was refused, and in ours everywhere else."""
-    if result.state in ("rejected", "partial"):
-        return escape(f"{result.status or ''} {result.error or result.reason or ''}".strip())
+    if result.state == "rejected":
+        return escape(f"{result.status or ''} {result.error or ''}".strip())
+    if result.state == "partial":
+        return escape(result.error or "")
     return escape(result.reason or result.error or "")

@@ -54,7 +54,7 @@ def write_runs(
     if not table:
         return
     header, *lines = align([("run", "started", "exit", "messages", "project"), *table], width=width)
-    yield paint(header, "bold", colour)
+    yield paint(header, "bold", colour=colour)
     yield from lines
 
 
@@ -66,7 +66,7 @@ def write_runs_jsonl(runs: Iterable[Run]) -> Iterator[str]:
 
 def write_run(run: Run, records: Iterable[Record], *, now: datetime, colour: bool = False) -> Iterator[str]:
     """Write a run's facts, and a line for each of its messages."""
-    yield f"{paint('run', 'bold', colour)} {escape(run.id)}"
+    yield f"{paint('run', 'bold', colour=colour)} {escape(run.id)}"
     for label, value in _describe_run(run, now):
         yield f"  {pad(label, LABEL_WIDTH)} {escape(value)}"
     for number, record in enumerate(records):
@@ -88,10 +88,10 @@ def write_records_jsonl(records: Iterable[Record]) -> Iterator[str]:
 
 def write_record(record: Record, *, now: datetime, colour: bool = False) -> Iterator[str]:
     """Write all that the ledger knows of one message."""
-    yield f"{paint('message', 'bold', colour)} {escape(record.name)}"
+    yield f"{paint('message', 'bold', colour=colour)} {escape(record.name)}"
     for label, value in _describe_record(record, now):
         style: Style = STATE_STYLES.get(record.state, "plain") if label == "state" else "plain"
-        yield f"  {pad(label, LABEL_WIDTH)} {paint(escape(value), style, colour)}"
+        yield f"  {pad(label, LABEL_WIDTH)} {paint(escape(value), style, colour=colour)}"
 
 
 def write_record_json(record: Record) -> str:
@@ -136,7 +136,9 @@ def _describe_run(run: Run, now: datetime) -> Iterator[tuple[str, str]]:
 
 def _write_record_line(record: Record, *, colour: bool) -> str:
     word = name_state(record.state)
-    state = paint(word, STATE_STYLES.get(record.state, "plain"), colour) + " " * (STATE_WIDTH - len(word))
+    state = paint(word, STATE_STYLES.get(record.state, "plain"), colour=colour) + " " * (
+        STATE_WIDTH - len(word)
+    )
     facts = [escape(record.name), ", ".join(map(escape, record.message_ids))]
     if record.error is not None:
         facts += [
