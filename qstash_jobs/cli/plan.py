@@ -70,7 +70,7 @@ def command(**given: Any) -> int:
 
 
 def _counting(
-    messages: "Iterator[PlannedMessage]", actions: Counter[Action], jobs: set[str]
+    messages: "Iterator[PlannedMessage]", actions: "Counter[Action]", jobs: set[str]
 ) -> "Iterator[PlannedMessage]":
     for planned in messages:
         actions[planned.action] += 1
