@@ -171,9 +171,11 @@ def test_an_empty_file_has_no_data_and_no_problem(text: str) -> None:
 
 @both_parsers
 def test_a_byte_order_mark_is_tolerated_and_counts_no_column() -> None:
-    document = read("\ufeffurl: x\n")
-    assert document.data == {"url": "x"}
-    assert place(document, ("url",)) == (1, 6)
+    for marks in ("\ufeff", "\ufeff\ufeff"):
+        document = read(f"{marks}url: x\n")
+        assert document.data == {"url": "x"}
+        assert place(document, ("url",)) == (1, 6)
+        assert rules(read(f"{marks}&")) == ["yaml-syntax"]
 
 
 # places
@@ -439,6 +441,11 @@ def test_bytes_that_are_not_utf8_are_placed_at_the_first() -> None:
     assert (document.text, document.data) == ("", None)
     assert document.locate(("a", 1), key=True).line == 1
     assert document.written(("a",)) == ""
+
+
+def test_a_byte_order_mark_before_bytes_that_are_not_utf8_counts_no_column() -> None:
+    location = read_document(b"\xef\xbb\xbfa: \xff", file="x").problems[0].location
+    assert (location.line, location.column, location.source) == (1, 4, "a: \ufffd")
 
 
 def test_utf16_is_recognised() -> None:

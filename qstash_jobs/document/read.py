@@ -19,6 +19,8 @@ from qstash_jobs.document.syntax import explain_error
 from qstash_jobs.document.wording import old_break
 from qstash_jobs.problem import Location, Problem, sort_problems
 
+MARK = "\ufeff"
+
 
 def read_document(content: bytes, *, file: str) -> Document:
     """Read a file's bytes; whatever is wrong with them is in the document's problems.
@@ -29,9 +31,12 @@ def read_document(content: bytes, *, file: str) -> Document:
         return _refuse(_too_large(file))
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        text = content.decode("utf-8")
+        marked = content.decode("utf-8")
     except UnicodeDecodeError as error:
         return _refuse(_not_utf8(error, file))
+    # libyaml skips another byte order mark and does not count it: it gets none, so that its indices are the text's.
+    text = marked.lstrip(MARK)
+    content = content[len(codecs.BOM_UTF8) * (len(marked) - len(text)) :]
     lines = Lines(text, file)
     with _collector_paused():
         data, marks, faults = _read(content, text, lines)

@@ -110,8 +110,8 @@ def _explain_tab(place: Place) -> Fault:
 
 
 def _explain_alias(place: Place) -> Fault:
-    sign = place.text[place.start : place.start + 1]
-    what = "alias" if sign == "*" else "anchor"
+    is_alias = place.text.startswith("*", place.start)
+    sign, what = ("*", "alias") if is_alias else ("&", "anchor")
     return _fault(place.start, f"a value that begins with {sign} is read as an {what}", QUOTE)
 
 
@@ -196,7 +196,7 @@ def _explain_flow(place: Place) -> Fault:
     line = len(re.findall(r"\r\n?|\n", place.text[: place.start])) + 1
     return _fault(
         place.index,
-        f'the "{sign}" of line {line} is not closed before this, or a comma is missing',
+        f"the {show(sign)} of line {line} is not closed before this, or a comma is missing",
         'quote a value that holds any of , [ ] { } or ": "',
     )
 
