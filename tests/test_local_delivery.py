@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from http.client import HTTPConnection
+from itertools import pairwise
 
 import pytest
 from qstash import Receiver
@@ -54,7 +55,7 @@ def refuse(**given: object) -> Callable[[Delivery], SinkAnswer]:
 def waits_s(server: LocalServer) -> list[float]:
     assert server.wait_idle(5)
     times = [delivery.at for delivery in server.deliveries()]
-    return [(b - a).total_seconds() for a, b in zip(times, times[1:], strict=False)]
+    return [(b - a).total_seconds() for a, b in pairwise(times)]
 
 
 def test_messages_that_are_published_together_are_delivered_in_the_order_of_their_delays() -> None:
@@ -67,6 +68,16 @@ def test_messages_that_are_published_together_are_delivered_in_the_order_of_thei
         found = server.deliveries()
         assert [d.message_id for d in found] == [now, seconds, compound, week]
         assert found[3].at - found[0].at == pytest.approx(timedelta(days=7), abs=timedelta(seconds=5))
+
+
+def test_time_can_be_held_while_a_slow_program_publishes() -> None:
+    with serving() as (server, publish):
+        with server.hold():
+            later = publish(Delay="1h")
+            assert not server.wait_idle(0.2)
+            first = publish(Delay="1m")
+        assert server.wait_idle(5)
+        assert [d.message_id for d in server.deliveries()] == [first, later]
 
 
 def test_an_absolute_time_wins_over_a_delay_and_the_past_is_now() -> None:
@@ -83,7 +94,9 @@ def test_an_absolute_time_wins_over_a_delay_and_the_past_is_now() -> None:
 def test_the_default_back_off_is_the_documented_one() -> None:
     with serving(refuse()) as (server, publish):
         publish(Retries="6")
-        assert waits_s(server) == pytest.approx([12.182, 148.413, 1808.042, 22026.466, 86400, 86400], abs=0.001)
+        assert waits_s(server) == pytest.approx(
+            [12.182, 148.413, 1808.042, 22026.466, 86400, 86400], abs=0.001
+        )
         assert [d.attempt for d in server.deliveries()] == list(range(7))
         assert [dict(d.headers)["Upstash-Retried"] for d in server.deliveries()] == list("0123456")
 

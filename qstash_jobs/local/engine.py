@@ -56,7 +56,7 @@ class Engine:
         return self.world
 
     def enter(self) -> None:
-        """A request that publishes begins."""
+        """Something that publishes begins: a request, or a caller's hold."""
         self._handling += 1
 
     def leave(self) -> None:

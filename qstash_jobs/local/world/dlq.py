@@ -22,11 +22,12 @@ def read_letters(account: Account, query: Query) -> tuple[list[DeadLetter], str 
     ids = _read_ids(query)
     status = read_number(query, "responseStatus")
     count = read_count(query, default=PAGE, most=PAGE)
-    before = next((value for value in query.get("cursor", ()) if value), None)
+    cursor = next((value for value in query.get("cursor", ()) if value), None)
+    before = None if cursor is None else _order(cursor)
     found = (
         letter
         for letter in reversed(list(account.dead.values()))
-        if (before is None or _order(letter.id) < _order(before))
+        if (before is None or _order(letter.id) < before)
         and (ids is None or letter.id in ids)
         and (status is None or letter.answer.status == status)
         and wanted.admits(letter.message, at_ms=letter.failed_ms)

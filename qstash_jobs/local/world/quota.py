@@ -29,6 +29,17 @@ PAYG = Quota(
     queues=100,
     queue_parallelism=100,
 )
+# wire contract 16, fixed: delays without a limit, here a century
+FIXED = Quota(
+    message_bytes=50 * 1024 * 1024,
+    delay_s=100 * 365 * 86_400,
+    retries=999,
+    timeout_s=24 * 3_600,
+    groups=1_000,
+    endpoints=100,
+    queues=1_000,
+    queue_parallelism=1_000,
+)
 # wire contract 16, free; 4.2: five retries
 FREE = Quota(
     message_bytes=1024 * 1024,
