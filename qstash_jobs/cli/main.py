@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from qstash_jobs import __version__
 from qstash_jobs.errors import StopError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -45,7 +46,7 @@ class LazyGroup(click.Group):
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="qstash-jobs", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def group() -> None:
     """Publish QStash messages from YAML job files: checked before they are sent, never lost, never twice.
 
