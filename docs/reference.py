@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import click
+
+from qstash_jobs.cli.main import group
 from qstash_jobs.document import MOST_ALIASES, MOST_BYTES, MOST_LEVELS, MOST_NODES
 from qstash_jobs.files import BODY_BYTES
 from qstash_jobs.prepare.collector import PROBLEMS_OF_A_JOB
@@ -193,3 +196,13 @@ def _mebibytes(size: int) -> str:
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def command_help(name: str) -> str:
+    """Write what `qstash-jobs NAME --help` prints, a hundred columns wide."""
+    group_context = click.Context(group, info_name="qstash-jobs", terminal_width=100)
+    command = group.get_command(group_context, name)
+    if command is None:
+        raise ValueError(f"there is no command {name}")
+    context = click.Context(command, info_name=name, parent=group_context, terminal_width=100)
+    return f"```\n{command.get_help(context)}\n```\n"
