@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from qstash_jobs.api.session import Session
@@ -14,7 +14,7 @@ from qstash_jobs.envelope import Envelope, address
 from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
 from qstash_jobs.plan import PlannedMessage, hide_secrets, plan_message
-from qstash_jobs.publish.decide import Hold, Send, Skip, decide
+from qstash_jobs.publish.decide import Decision, Hold, Send, Skip, decide, refuse_window
 from qstash_jobs.publish.work import Try, gather
 from qstash_jobs.record import Record, RunKey
 from qstash_jobs.settings import Secrets, check_run_key
@@ -36,12 +36,11 @@ def plan_messages(session: Session, basis: Basis) -> Iterator[PlannedMessage]:
     """Plan the messages of a session in their order, each with the exact request that `run` would make of it."""
     envelopes = _envelopes(session, basis)
     while chunk := list(islice(envelopes, LOOK_UP)):
-        yield from _plan_chunk(chunk, basis)
+        yield from _plan_chunk(chunk, session, basis)
 
 
-def _plan_chunk(chunk: list[Envelope], basis: Basis) -> Iterator[PlannedMessage]:
-    now = basis.clock.instant()
-    decisions = [(envelope, decide(envelope, record, now)) for envelope, record in _look_up(chunk, basis)]
+def _plan_chunk(chunk: list[Envelope], session: Session, basis: Basis) -> Iterator[PlannedMessage]:
+    decisions = list(_decide(chunk, session, basis))
     tries = [Try(envelope=one, attempt=1) for one, decision in decisions if isinstance(decision, Send)]
     batched = {
         id(item.envelope)
@@ -57,6 +56,30 @@ def _plan_chunk(chunk: list[Envelope], basis: Basis) -> Iterator[PlannedMessage]
                 yield plan_message(envelope, action="skip", reason=decision.reason, batched=False)
             case Hold():
                 yield plan_message(envelope, action="wait", reason=decision.reason, batched=False)
+            case str():
+                yield plan_message(envelope, action="skip", reason=decision, batched=False)
+
+
+def _decide(
+    chunk: list[Envelope], session: Session, basis: Basis
+) -> Iterator[tuple[Envelope, Decision | str]]:
+    """Decide about each message; a text says which window keeps it from being sent."""
+    now = basis.clock.instant()
+    held = [one.dedup_id for one in chunk if one.is_held_by_ledger and one.dedup_id is not None]
+    windows = basis.ledger.find_windows(held) if basis.ledger is not None and held else {}
+    for envelope, record in _look_up(chunk, basis):
+        decision = decide(_comparable(envelope, record, session), record, now)
+        window = windows.get(envelope.dedup_id or "") if envelope.is_held_by_ledger else None
+        refusal = refuse_window(envelope, window, now) if window is not None else None
+        yield envelope, refusal if refusal is not None and isinstance(decision, Send) else decision
+
+
+def _comparable(envelope: Envelope, record: Record | None, session: Session) -> Envelope:
+    """Take a message whose secrets are not known here to be unchanged: what was sent cannot be compared."""
+    names = frozenset[str]().union(*envelope.message.secrets.values())
+    if record is None or not names & session.totals.missing_secrets:
+        return envelope
+    return replace(envelope, fingerprint=record.fingerprint)
 
 
 def _envelopes(session: Session, basis: Basis) -> Iterator[Envelope]:
