@@ -12,6 +12,7 @@ from qstash_jobs import __version__
 from qstash_jobs.errors import StopError
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("qstash_jobs.cli.init", "Write a first job file and a project file."),
     "validate": ("qstash_jobs.cli.validate", "Find everything that can be known to be wrong, offline."),
     "plan": ("qstash_jobs.cli.plan", "Show the exact requests that run would send; send nothing."),
     "run": (
