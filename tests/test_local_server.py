@@ -91,6 +91,8 @@ def test_a_port_that_is_taken_is_said_so() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port}"):
             start_server(port=port)
+    with pytest.raises(UsageError, match="port 70000"):
+        start_server(port=70_000)
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -249,6 +249,27 @@ def test_a_chunked_body_and_one_that_waits_for_leave_are_read(server: LocalServe
     assert [d.body for d in server.deliveries()] == [b"abcde", b"xyz", b"\x1f\x8b\x00"]
 
 
+def test_a_body_that_breaks_in_the_middle_is_the_clients_fault(server: LocalServer) -> None:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    head = b"POST /v2/batch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" + AUTHORIZED + b"\r\n"
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        line.sendall(head + b"3\r\nabc\r\n")
+        assert send(server, post("/v2/publish/https://example.com"))[0] == 200
+        line.sendall(b"zz\r\n")
+        assert b" 400 " in line.recv(65536)
+
+
+def test_a_body_that_never_ends_does_not_hold_the_others_up(server: LocalServer) -> None:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    whole = post("/v2/publish/https://example.com/slow", b"x" * 1000)
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        line.sendall(whole[:-1])
+        target = "/v2/publish/https://example.com/fine?upstash-delay=7d"
+        assert send(server, post(target))[0] == 200
+        assert server.wait_idle(5)
+        assert [d.url for d in server.deliveries()] == ["https://example.com/fine"]
+
+
 def test_clients_that_hang_up_harm_nobody(server: LocalServer) -> None:
     host, _, port = server.url.removeprefix("http://").partition(":")
     whole = post("/v2/publish/https://example.com/cut", b"x" * 1000)

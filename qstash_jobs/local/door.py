@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from qstash_jobs.local.engine import Engine
@@ -46,30 +47,29 @@ class Door:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         publishing = request.method == "POST" and request.raw_path.startswith(PUBLISHING)
-        if not publishing:
-            return await self._answer(request)
-        self._engine.enter()
-        try:
-            return await self._answer(request)
-        finally:
-            self._engine.leave()
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if publishing:
+            # Said at its beginning and its end: a client that never ends its body does not hold time up.
+            self._engine.note_publishing()
         try:
             body = await _read_body(request)
         except Refusal as refusal:
             response = _write(write_refusal(refusal))
             response.force_close()
             return response
+        reply = self._answer(request, body)
+        if publishing:
+            self._engine.note_publishing()
+        self._engine.wake()
+        return _write(reply)
+
+    def _answer(self, request: web.BaseRequest, body: bytes) -> Reply:
         headers = tuple((_decode(name), _decode(value)) for name, value in request.raw_headers)
         call = Call(method=request.method, target=request.raw_path, headers=headers, body=body)
         if self._recorded is not None:
             self._recorded.add(
                 RecordedRequest(method=call.method, target=call.target, headers=headers, body=body)
             )
-        reply = answer(self._engine.tick(), call)
-        self._engine.wake()
-        return _write(reply)
+        return answer(self._engine.tick(), call)
 
 
 async def _read_body(request: web.BaseRequest) -> bytes:
@@ -81,18 +81,26 @@ async def _read_body(request: web.BaseRequest) -> bytes:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # aiohttp, web_urldispatcher.py: the answer itself has not begun
         request.writer.output_size = 0
-    parts: list[bytes] = []
-    size = 0
+    if request.content.is_eof():
+        return request.content.read_nowait()
     try:
         async with asyncio.timeout(BODY_S):
-            while part := await request.content.readany():
-                parts.append(part)
-                size += len(part)
-                if size > BODY_BYTES:
-                    raise _TOO_LARGE
+            return await _read_bounded(request.content)
     except TimeoutError as error:
         raise Refusal(408, "the body did not arrive in time") from error
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    except (web.RequestPayloadError, HttpProcessingError) as error:
+        raise Refusal(400, "malformed request: the body is broken off or badly divided") from error
+
+
+async def _read_bounded(content: StreamReader) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := await content.readany():
+        parts.append(part)
+        size += len(part)
+        if size > BODY_BYTES:
+            raise _TOO_LARGE
+    return b"".join(parts)
 
 
 _TOO_LARGE = Refusal(413, f"the request is larger than {BODY_BYTES} bytes")
@@ -112,6 +120,17 @@ class _Connection(RequestHandler):
     """aiohttp's side of a connection; what it refuses by itself is answered as JSON too, and not logged."""
 
     __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; when they break a body off, tell the one who reads it, which aiohttp does not."""
+        super().data_received(data)
+        if self._messages:
+            current = self._current_request
+            bodies = [payload for _, payload in self._messages]
+            # What follows an unfinished body can only be the report of an error.
+            for body in [*([current.content] if current else []), *bodies][:-1]:
+                if not body.is_eof():
+                    body.set_exception(web.RequestPayloadError("the body is badly divided"))
 
     def handle_error(
         self,

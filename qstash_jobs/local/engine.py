@@ -1,7 +1,7 @@
 """The world in motion: what is due is delivered, and time moves on. Runs on one event loop, without tasks.
 
-Virtual time jumps to the next thing that is due as soon as nothing is under way, no request that publishes is
-being handled, and none came for a moment: so that what is published together is ordered by its own delays.
+Virtual time jumps to the next thing that is due as soon as nothing is under way and no request that publishes
+came for a moment: so that what is published together is ordered by its own delays.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Engine:
         self._real_ms = real_ms
         self._loop = asyncio.get_running_loop()
         self._carry: Carry | None = None
-        self._handling = 0
+        self._holds = 0
         self._published_at = self._loop.time() - QUIET_S
         self._soon = False
         self._timer: asyncio.TimerHandle | None = None
@@ -55,14 +55,17 @@ class Engine:
         self.world.tick(self._real_ms())
         return self.world
 
-    def enter(self) -> None:
-        """Something that publishes begins: a request, or a caller's hold."""
-        self._handling += 1
-
-    def leave(self) -> None:
-        """It is over."""
-        self._handling -= 1
+    def note_publishing(self) -> None:
+        """Say that something is published: time does not jump for a moment."""
         self._published_at = self._loop.time()
+
+    def hold(self) -> None:
+        """Keep time from jumping, until as many `release`."""
+        self._holds += 1
+
+    def release(self) -> None:
+        """End a hold."""
+        self._holds -= 1
         self.wake()
 
     def wake(self) -> None:
@@ -83,7 +86,7 @@ class Engine:
                 self._idle.remove(waiter)
 
     def _is_idle(self) -> bool:
-        busy = self._soon or self._handling or self.world.flights
+        busy = self._soon or self.world.flights
         return not busy and self.world.agenda.next_due_ms() is None
 
     def _run(self) -> None:
@@ -107,7 +110,7 @@ class Engine:
         elif self.world.real_time:
             # At least a millisecond: the loop's clock and the wall clock do not agree to the last digit.
             self._look_again(max(0.001, (due_ms - self.world.now_ms) / 1000))
-        elif not self.world.flights and not self._handling:
+        elif not self.world.flights and not self._holds:
             self._jump(due_ms)
 
     def _jump(self, due_ms: int) -> None:

@@ -94,11 +94,11 @@ class LocalServer:
 
         Without it, the server takes a short pause between requests for the end of what belongs together.
         """
-        self._ask(self._engine.enter)
+        self._ask(self._engine.hold)
         try:
             yield
         finally:
-            self._ask(self._engine.leave)
+            self._ask(self._engine.release)
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Wait until nothing is left to deliver; False if that took longer.
@@ -166,16 +166,22 @@ class LocalServer:
     def _start(self, world: World, port: int) -> None:
         started: Future[None] = Future()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(world, port, started)),
-            name="qstash-jobs local server",
-            daemon=True,
+            target=self._live, args=(world, port, started), name="qstash-jobs local server", daemon=True
         )
         self._thread.start()
         try:
             started.result()
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             self._thread.join()
-            raise UsageError(f"the local server cannot listen on port {port}: {error.strerror}") from error
+            raise UsageError(f"the local server cannot listen on port {port}: {error}") from error
+
+    def _live(self, world: World, port: int, started: "Future[None]") -> None:
+        try:
+            asyncio.run(self._serve(world, port, started))
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
 
     async def _serve(self, world: World, port: int, started: "Future[None]") -> None:
         from qstash_jobs.local.door import Door, Listener, close_listener
@@ -184,11 +190,7 @@ class LocalServer:
         self._stopping = asyncio.Event()
         self._engine = Engine(world, real_ms=real_ms)
         listener = Listener(Door(self._engine, self._requests))
-        try:
-            server = await self._loop.create_server(listener, HOST, port, backlog=1024)
-        except OSError as error:
-            started.set_exception(error)
-            return
+        server = await self._loop.create_server(listener, HOST, port, backlog=1024)
         self.url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
         try:
             await self._deliver_until_stopped(started)

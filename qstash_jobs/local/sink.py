@@ -108,22 +108,22 @@ class Sink:
             self._deliveries.add(describe(attempt, status=200))
             return OK, 0
         delivery = describe(attempt, status=0)
-        given = self._ask(delivery)
+        given = _ask(self._answer, delivery)
         if given.took_s > attempt.timeout_s:
             given = SinkAnswer(error=f"no answer within {attempt.timeout_s}s", took_s=attempt.timeout_s)
         answer = _read(given)
         self._deliveries.add(replace(delivery, status=answer.status or 0))
         return answer, round(given.took_s * 1000)
 
-    def _ask(self, delivery: Delivery) -> SinkAnswer:
-        assert self._answer is not None  # noqa: S101
-        try:
-            return self._answer(delivery)
-        except Exception as error:
-            return SinkAnswer(error=f"the answer function failed: {error!r}")
-
 
 OK = Answer(200)
+
+
+def _ask(function: AnswerFunction, delivery: Delivery) -> SinkAnswer:
+    try:
+        return function(delivery)
+    except Exception as error:
+        return SinkAnswer(error=f"the answer function failed: {error!r}")
 
 
 def _read(given: SinkAnswer) -> Answer:

@@ -1,6 +1,7 @@
 """Which messages were accepted lately: a deduplication id or content -> the first message's number."""
 
 import hashlib
+from collections import deque
 
 from qstash_jobs.local.world.settings import Settings
 
@@ -13,23 +14,20 @@ class DedupTable:
 
     def __init__(self, *, window_ms: int) -> None:
         self._window_ms = window_ms
+        self._numbers: dict[bytes, int] = {}
         # In the order of time, because the window is the same for all.
-        self._entries: dict[bytes, tuple[int, int]] = {}
+        self._ends: deque[tuple[int, bytes]] = deque()
 
     def find(self, key: bytes, *, now_ms: int) -> int | None:
         """Return the number of the message that was accepted with this key inside the window."""
-        entry = self._entries.get(key)
-        return entry[1] if entry is not None and entry[0] > now_ms else None
+        while self._ends and self._ends[0][0] <= now_ms:
+            del self._numbers[self._ends.popleft()[1]]
+        return self._numbers.get(key)
 
     def put(self, key: bytes, number: int, *, now_ms: int) -> None:
-        """Remember a message, and forget those whose window is over."""
-        while self._entries:
-            oldest = next(iter(self._entries))
-            if self._entries[oldest][0] > now_ms:
-                break
-            del self._entries[oldest]
-        self._entries.pop(key, None)
-        self._entries[key] = (now_ms + self._window_ms, number)
+        """Remember a message whose key was not found."""
+        self._numbers[key] = number
+        self._ends.append((now_ms + self._window_ms, key))
 
 
 def write_dedup_key(
