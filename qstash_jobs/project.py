@@ -36,6 +36,8 @@ class Project:
     environment_vars: tuple[Source, ...] = ()
     """Those of the environment, which are stronger than a job file's."""
     environments: tuple[str, ...] = ()
+    policies: tuple[Source, ...] = ()
+    """The project's and the environment's; each holds."""
 
 
 def read_project(document: Document, environment: str) -> tuple[Project, list[Problem]]:
@@ -58,6 +60,7 @@ def read_project(document: Document, environment: str) -> tuple[Project, list[Pr
         vars=_source(document, data, ("vars",)),
         environment_vars=_source(document, chosen, (*here, "vars")),
         environments=tuple(environments),
+        policies=(*_source(document, data, ("policy",)), *_source(document, chosen, (*here, "policy"))),
     )
     return project, []
 

@@ -18,10 +18,15 @@ NOW = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
 
 
 def open_session(
-    folder: Path, *, run_key: str | None = "test", env: Mapping[str, str] | None = None, **secrets: str
+    folder: Path,
+    *,
+    run_key: str | None = "test",
+    env: Mapping[str, str] | None = None,
+    environment: str = "",
+    **secrets: str,
 ) -> Session:
     """Load every job file below a folder."""
-    workspace = load(Inputs(paths=(str(folder),), here=folder))
+    workspace = load(Inputs(paths=(str(folder),), here=folder, environment=environment))
     return Session(
         workspace,
         Surroundings(

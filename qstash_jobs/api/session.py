@@ -18,7 +18,7 @@ from qstash_jobs.job import Job, JobFile
 from qstash_jobs.problem import Problem, Severity, sort_problems
 from qstash_jobs.render import MissingSecret, Scope
 from qstash_jobs.resources import read_resources
-from qstash_jobs.rules import Context
+from qstash_jobs.rules import Context, read_policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,19 @@ class Session:
         if not self.workspace.inputs.jobs:
             for schedule in self._schedules:
                 self._check(schedule, counts=False)
+        self._problems += self._too_many()
         return sort_problems(self._problems)
+
+    def _too_many(self) -> Iterator[Problem]:
+        for source in self.workspace.project.policies:
+            most = read_policy(source.fields).max_messages
+            if most is not None and self.totals.messages > most:
+                yield Problem(
+                    location=source.document.locate((*source.path, "max", "messages_per_run")),
+                    rule="policy-max",
+                    message=f"this run has {self.totals.messages:,} messages, and the policy allows {most:,}",
+                    hint="publish fewer jobs at once with --job",
+                )
 
     @property
     def has_errors(self) -> bool:
@@ -158,6 +170,7 @@ def _context(workspace: Workspace, surroundings: Surroundings) -> Context:
         max_delay_s=quota.get("delay"),
         max_message_bytes=quota.get("message_size"),
         max_timeout_s=quota.get("timeout"),
+        policies=tuple(read_policy(source.fields) for source in workspace.project.policies),
     )
 
 

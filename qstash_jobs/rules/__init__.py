@@ -11,21 +11,25 @@ from qstash_jobs.rules import (  # noqa: F401
     headers,
     hosts,
     names,
+    policy,
     schedule,
     secrets,
     texts,
     timing,
 )
 from qstash_jobs.rules.check import Locate, Resource, check_message, check_resource
+from qstash_jobs.rules.policies import Policy, read_policy
 from qstash_jobs.rules.registry import Context, Explained, all_rules, explain
 
 __all__ = [
     "Context",
     "Explained",
     "Locate",
+    "Policy",
     "Resource",
     "all_rules",
     "check_message",
     "check_resource",
     "explain",
+    "read_policy",
 ]

@@ -11,6 +11,7 @@ from datetime import datetime
 from qstash_jobs.message import Message
 from qstash_jobs.problem import Path, Severity
 from qstash_jobs.rules.address import Address
+from qstash_jobs.rules.policies import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Context:
     max_retries: int | None = None
     max_message_bytes: int | None = None
     max_timeout_s: int | None = None
+    policies: tuple[Policy, ...] = ()
+    """The project's, and the environment's: each holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
