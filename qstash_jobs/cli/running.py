@@ -28,6 +28,9 @@ from qstash_jobs.report.records import shorten_run, suggest_next, write_result_j
 from qstash_jobs.report.wording import count, show_age, write_totals
 from qstash_jobs.settings import Secrets, environment
 
+REMEMBERED = 10_000
+"""Messages that the local server of a run remembers once they are settled: it shares this process's memory."""
+
 
 def publish_there(given: Mapping[str, Any]) -> int:
     """Publish to QStash."""
@@ -44,7 +47,7 @@ def publish_there(given: Mapping[str, Any]) -> int:
 def publish_here(given: Mapping[str, Any]) -> int:
     """Publish to a server in this process, with a ledger that goes with it."""
     from qstash_jobs.cli.arrivals import show_arrivals
-    from qstash_jobs.local.serve import start_server
+    from qstash_jobs.local import Retention, start_server
     from qstash_jobs.local.world.quota import FIXED
 
     if given["continued"] is not None:
@@ -52,7 +55,12 @@ def publish_here(given: Mapping[str, Any]) -> int:
     workspace = load(read_inputs(given, default="jobs/"))
     with ExitStack() as stack:
         server = stack.enter_context(
-            start_server(deliver=given["deliver"], real_time=given["real_time"], quota=FIXED)
+            start_server(
+                deliver=given["deliver"],
+                real_time=given["real_time"],
+                quota=FIXED,
+                retention=Retention(messages=REMEMBERED),
+            )
         )
         path = stack.enter_context(temporary_ledger())
         ledger = stack.enter_context(closing(open_ledger(path)))
@@ -69,7 +77,8 @@ def publish_here(given: Mapping[str, Any]) -> int:
             return True
 
         running = Running(given=given, terminal=Terminal(quiet=given["quiet"]), tools=tools, confirm=prepare)
-        report = running.publish(workspace, replace(_wish(given), missing_secret="local"))  # noqa: S106
+        with server.hold():
+            report = running.publish(workspace, replace(_wish(given), missing_secret="local"))  # noqa: S106
         if report.run is None:
             return report.exit_code
         exit_code = show_arrivals(server, tools, report.run, running.terminal, format_=given["format_"])
