@@ -4,8 +4,11 @@
 true, and so does `tests/test_docs_reference.py`, which needs no cog.
 """
 
+import ast
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +26,8 @@ from qstash_jobs.rows.row import LONGEST_FIELD, LONGEST_LINE, LONGEST_WHOLE
 from qstash_jobs.schema import job_file_schema, project_schema
 
 Schema = Mapping[str, Any]
+
+ROOT = Path(__file__).parent.parent
 
 FILTERS: Sequence[tuple[str, str, Any, str]] = (
     ("number", "${{ row.total | number }}", "10.50", "a number as JSON writes it; its digits are kept"),
@@ -206,3 +211,18 @@ def command_help(name: str) -> str:
         raise ValueError(f"there is no command {name}")
     context = click.Context(command, info_name=name, parent=group_context, terminal_width=100)
     return f"```\n{command.get_help(context)}\n```\n"
+
+
+def modules() -> str:
+    """Write what each module of the program does, in the order of its layers: the first line of its own text."""
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (contract,) = (one for one in layers["tool"]["importlinter"]["contracts"] if one["type"] == "layers")
+    names = [name.strip() for layer in reversed(contract["layers"]) for name in layer.split("|")]
+    return _table(("module", "does"), ((f"`{name}`", _read_first_line(name)) for name in names))
+
+
+def _read_first_line(name: str) -> str:
+    place = ROOT / "qstash_jobs" / name
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0]
