@@ -77,6 +77,11 @@ def project_keys() -> str:
     return PROJECT.keys(project_schema())
 
 
+def policy_keys() -> str:
+    """Write the keys of a project's policy."""
+    return PROJECT.keys(PROJECT.find_mapping("policy"))
+
+
 def filters() -> str:
     """Write every filter with what it makes of an example, worked out here."""
     rows = [
