@@ -44,6 +44,7 @@ def publish(server, monkeypatch, tmp_path):
                 **{key.lower(): value for key, value in request.headers},
             }
             for request in server.requests()[before:]
+            if request.method == "POST"
         ]
 
     return publish

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from qstash_jobs.api.lookup import look_up
 from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.variables import RunFacts
 from qstash_jobs.api.workspace import Inputs, Workspace
@@ -14,7 +15,7 @@ from qstash_jobs.api.world import Service, chance
 from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Envelope, address
 from qstash_jobs.errors import UsageError
-from qstash_jobs.problem import Problem
+from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.publish import Ending, Options, Settlement, publish
 from qstash_jobs.record import OpenKey, Run, RunKey, State
 from qstash_jobs.render import MissingSecret
@@ -32,6 +33,8 @@ class Wish:
     options: Options = Options()
     missing_secret: MissingSecret = "error"  # noqa: S105 - what to do, not a secret
     lock_wait_s: float = 0
+    looks_up: bool = True
+    """Ask the account whether it has the URL groups and queues that the jobs name."""
     recorded_keys: Mapping[str, str] = field(default_factory=dict)
     """The run keys of an earlier run, by file, where that one is continued."""
     recorded_generation: int = 0
@@ -103,8 +106,10 @@ def run(
     with tools.ledger.lock(_scopes(workspace, project_name), wait_s=wish.lock_wait_s):
         session = Session(workspace, _surroundings(wish, tools, keys, run_id, project_name))
         problems = session.check()
+        if wish.looks_up and not session.has_errors:
+            problems += look_up(session.named, session.resources, tools.service, tools.clock)
         show_problems(problems)
-        if session.has_errors:
+        if any(problem.severity is Severity.ERROR for problem in problems):
             return Report(run=None, exit_code=2, totals={}, problems=tuple(problems))
         if not confirm(_intention(session, run_id, tools)):
             return Report(run=None, exit_code=0, totals={}, problems=tuple(problems))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from qstash_jobs.api.tasks import Task
+from qstash_jobs.api.tasks import Named, Task
 from qstash_jobs.api.variables import (
     RunFacts,
     base_scope,
@@ -67,6 +67,8 @@ class Session:
         self.workspace = workspace
         self.surroundings = surroundings
         self.totals = Totals()
+        self.named = Named()
+        """What the messages name of the account, once they are checked."""
         self._problems: list[Problem] = list(workspace.problems)
         self._context = _context(workspace, surroundings)
         self.keyed: list[Keyed] = []
@@ -152,7 +154,7 @@ class Session:
         )
 
     def _check(self, task: Task, *, counts: bool) -> None:
-        checked = task.check()
+        checked = task.check(self.named if counts else Named())
         self._problems += checked.problems
         self.totals.missing_secrets |= checked.missing_secrets
         if not checked.enabled:

@@ -1,7 +1,7 @@
 """A Job and its file's Scope -> a Task: read once to check and count every row, and again to make the messages."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,29 @@ FORMATS: Mapping[str, Format] = {
     ".yml": "yaml",
 }
 """What a data file's suffix says of it."""
+
+
+NAMES = 1_000
+"""Names of groups and of queues that are remembered, to be looked up; the rows of a file could name millions."""
+
+
+@dataclass(slots=True)
+class Named:
+    """What messages name of the account, and where each name stands first."""
+
+    groups: dict[str, Location] = field(default_factory=dict)
+    queues: dict[str, Location] = field(default_factory=dict)
+
+    def note(self, message: Message) -> None:
+        """Note what one message names."""
+        if (
+            message.url_group is not None
+            and len(self.groups) < NAMES
+            and message.url_group not in self.groups
+        ):
+            self.groups[message.url_group] = message.job.place(("url_group",))
+        if message.queue is not None and len(self.queues) < NAMES and message.queue not in self.queues:
+            self.queues[message.queue] = message.job.place(("queue",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +92,8 @@ class Task:
         """Whether rows have no key of their own, so that another order of rows makes other messages."""
         return self.job.for_each is not None and self._compiled.key is None
 
-    def check(self) -> Checked:
-        """Make every message and keep none: count them, and find what is wrong with them."""
+    def check(self, named: Named) -> Checked:
+        """Make every message and keep none: count them, find what is wrong with them, note what they name."""
         if self._problems or not self.is_enabled:
             return Checked(problems=tuple(self._problems), enabled=self.is_enabled)
         preparation = self._prepare()
@@ -80,6 +103,7 @@ class Task:
         try:
             for message in preparation.messages(self._rows()):
                 count += 1
+                named.note(message)
                 if message.row is not None and message.row.key is not None:
                     keys.add(message.row.key)
             problems += self._repeated_keys(keys)

@@ -78,7 +78,7 @@ def publish_here(given: Mapping[str, Any]) -> int:
 
         running = Running(given=given, terminal=Terminal(quiet=given["quiet"]), tools=tools, confirm=prepare)
         with server.hold():
-            report = running.publish(workspace, replace(_wish(given), missing_secret="local"))  # noqa: S106
+            report = running.publish(workspace, replace(_wish(given), missing_secret="local", looks_up=False))  # noqa: S106
         if report.run is None:
             return report.exit_code
         exit_code = show_arrivals(server, tools, report.run, running.terminal, format_=given["format_"])

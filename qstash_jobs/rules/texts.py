@@ -202,6 +202,23 @@ describe(
     example="for_each: data/orders.csv",
 )
 describe(
+    "url-group-unknown",
+    "a job names a URL group that the account does not have",
+    'QStash would take the name for a URL and answer 400 "endpoint has invalid scheme", which sends people looking '
+    "in the wrong place (upstash docs, issue 50). So the account is asked before anything is sent.",
+)
+describe(
+    "queue-unknown",
+    "a job names a queue that the account does not have",
+    "QStash makes a queue when a message is put on it (openapi.yaml), so a misspelt name makes a new queue, in which "
+    "nothing waits for what is on the other.",
+)
+describe(
+    "account-unasked",
+    "the account's URL groups or queues could not be listed",
+    "The run goes on: what is wrong with a name then comes back as the answer to its message.",
+)
+describe(
     "resource-repeated",
     "a URL group, queue or flow control is declared twice",
     "What an account holds has one place in a project; with two, which of them holds would be chance.",
