@@ -4,12 +4,13 @@ import secrets as random_bytes
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.lookup import look_up
 from qstash_jobs.api.session import Session, Surroundings
-from qstash_jobs.api.variables import RunFacts
 from qstash_jobs.api.workspace import Inputs, Workspace
 from qstash_jobs.api.world import Service, chance
 from qstash_jobs.boundary import Clock, Ledger
@@ -17,7 +18,7 @@ from qstash_jobs.envelope import Envelope, address
 from qstash_jobs.errors import UsageError
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.publish import Ending, Options, Settlement, publish
-from qstash_jobs.record import OpenKey, Run, RunKey, State
+from qstash_jobs.record import Run, State
 from qstash_jobs.render import MissingSecret
 from qstash_jobs.resources import Resources
 from qstash_jobs.settings import check_run_key
@@ -102,7 +103,14 @@ def run(
     _check_wish(wish, workspace.inputs)
     run_id = new_run_id()
     project_name = workspace.project_name or tools.ledger.id
-    keys = Keys(run_id, project_name, workspace, tools)
+    keys = Keys(
+        tools.ledger,
+        run_id=run_id,
+        started_at=tools.clock.now(),
+        project=project_name,
+        environment=workspace.project.environment,
+        target=tools.service.target,
+    )
     with tools.ledger.lock(_scopes(workspace, project_name), wait_s=wish.lock_wait_s):
         session = Session(workspace, _surroundings(wish, tools, keys, run_id, project_name))
         problems = session.check()
@@ -127,7 +135,7 @@ def _scopes(workspace: Workspace, project_name: str) -> list[str]:
     return [f"{project_name}\n{workspace.project.environment}\n{file.name}" for file in workspace.files]
 
 
-def _surroundings(wish: Wish, tools: Tools, keys: "Keys", run_id: str, project_name: str) -> Surroundings:
+def _surroundings(wish: Wish, tools: Tools, keys: Keys, run_id: str, project_name: str) -> Surroundings:
     return Surroundings(
         env=tools.env,
         secrets=tools.secrets,
@@ -140,36 +148,6 @@ def _surroundings(wish: Wish, tools: Tools, keys: "Keys", run_id: str, project_n
         recorded_keys=wish.recorded_keys,
         facts_of=keys.facts,
     )
-
-
-class Keys:
-    """The run keys of a run, opened in the ledger once each."""
-
-    def __init__(self, run_id: str, project_name: str, workspace: Workspace, tools: Tools) -> None:
-        self._run_id = run_id
-        self._project_name = project_name
-        self._environment = workspace.project.environment
-        self._tools = tools
-        self._open: dict[str, OpenKey] = {}
-
-    def open(self, text: str) -> OpenKey:
-        if text not in self._open:
-            key = RunKey(
-                project=self._project_name,
-                environment=self._environment,
-                target=self._tools.service.target,
-                text=text,
-            )
-            now = self._tools.clock.now()
-            self._open[text] = self._tools.ledger.open_key(key, run=self._run_id, at=now)
-        return self._open[text]
-
-    def facts(self, text: str) -> RunFacts:
-        """Return what `run.` finds under a key: the facts of its first run."""
-        if text == self._run_id:
-            return RunFacts(id=self._run_id, key=text, started=self._tools.clock.now())
-        opened = self.open(text)
-        return RunFacts(id=opened.first_run, key=text, started=opened.started_at)
 
 
 def _intention(session: Session, run_id: str, tools: Tools) -> Intention:
@@ -198,7 +176,7 @@ def _publish(
     generation = wish.recorded_generation
     if wish.again:
         generation = _next_generation(session, keys, tools)
-    tools.ledger.start_run(_run_record(session, tools, run_id, generation))
+    tools.ledger.start_run(_run_record(session, tools, run_id, keys.started_at, generation))
     count = _Count(run_id, tell)
     ending: Ending | None = None
     exit_code = 6
@@ -235,15 +213,16 @@ def _envelopes(session: Session, keys: Keys, tools: Tools, generation: int) -> I
 
 
 def _next_generation(session: Session, keys: Keys, tools: Tools) -> int:
-    """One more than any generation of these jobs so far; 0 where none of them was published under its key."""
-    known = [
-        tools.ledger.last_generation(keys.open(keyed.run_key).number, keyed.task.job.name)
+    """One more than any generation of these jobs under their keys so far."""
+    known = (
+        tools.ledger.last_generation(key.number, keyed.task.job.name)
         for keyed in session.tasks()
-    ]
+        if (key := keys.find(keyed.run_key)) is not None
+    )
     return 1 + max((generation for generation in known if generation is not None), default=0)
 
 
-def _run_record(session: Session, tools: Tools, run_id: str, generation: int) -> Run:
+def _run_record(session: Session, tools: Tools, run_id: str, started_at: datetime, generation: int) -> Run:
     workspace = session.workspace
     inputs = workspace.inputs
     options: dict[str, Any] = {
@@ -256,7 +235,7 @@ def _run_record(session: Session, tools: Tools, run_id: str, generation: int) ->
     }
     return Run(
         id=run_id,
-        started_at=tools.clock.now(),
+        started_at=started_at,
         project=session.surroundings.project_name,
         environment=workspace.project.environment,
         target=tools.service.target,

@@ -81,6 +81,7 @@ class Session:
             secrets=surroundings.secrets,
             missing_secret=surroundings.missing_secret,
             project_name=surroundings.project_name,
+            permitted=frozenset().union(*(policy.secrets for policy in self._context.policies)),
         )
         scoped = [(file, self._file_scope(file, base)) for file in workspace.files]
         self.resources = read_resources(scoped, self._context)

@@ -29,8 +29,9 @@ def base_scope(
     secrets: Mapping[str, str],
     missing_secret: MissingSecret,
     project_name: str,
+    permitted: frozenset[str] = frozenset(),
 ) -> Scope:
-    """Gather what is the same for every file."""
+    """Gather what is the same for every file. `permitted` are credentials that the policy lets messages carry."""
     return Scope(
         roots={
             "env": env,
@@ -41,6 +42,7 @@ def base_scope(
             "project": {"name": project_name},
         },
         missing_secret=missing_secret,
+        permitted=permitted,
     )
 
 

@@ -1,0 +1,61 @@
+"""The run keys of a run -> what their first run was, and their numbers in the ledger."""
+
+from datetime import datetime
+
+from qstash_jobs.api.variables import RunFacts
+from qstash_jobs.boundary import Ledger
+from qstash_jobs.record import OpenKey, RunKey
+
+
+class Keys:
+    """Looks run keys up, once each. A new one is made when the run itself is recorded, and not before.
+
+    A run that is never confirmed, or whose files are out of order, leaves no key behind: `run.date` of a key is that
+    of the first run that published under it.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        run_id: str,
+        started_at: datetime,
+        project: str,
+        environment: str,
+        target: str,
+    ) -> None:
+        self._ledger = ledger
+        self._run_id = run_id
+        self.started_at = started_at
+        self._project = project
+        self._environment = environment
+        self._target = target
+        self._known: dict[str, OpenKey] = {}
+
+    def name(self, text: str) -> RunKey:
+        """Make the whole of a key: the same words mean another key elsewhere."""
+        return RunKey(project=self._project, environment=self._environment, target=self._target, text=text)
+
+    def facts(self, text: str) -> RunFacts:
+        """Return what `run.` finds under a key: the facts of its first run, which may be this one."""
+        known = self.find(text)
+        if known is None:
+            return RunFacts(id=self._run_id, key=text, started=self.started_at)
+        return RunFacts(id=known.first_run, key=text, started=known.started_at)
+
+    def find(self, text: str) -> OpenKey | None:
+        """Return a key as the ledger holds it; None where no run has had it yet."""
+        if text not in self._known:
+            found = self._ledger.find_key(self.name(text))
+            if found is None:
+                return None
+            self._known[text] = found
+        return self._known[text]
+
+    def open(self, text: str) -> OpenKey:
+        """Return a key as the ledger holds it, made by now if it was new."""
+        known = self.find(text)
+        if known is None:
+            known = self._ledger.open_key(self.name(text), run=self._run_id, at=self.started_at)
+            self._known[text] = known
+        return known
