@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qstash_jobs.document import Document
-from qstash_jobs.grammar import nearest
 from qstash_jobs.job import Source
-from qstash_jobs.problem import Path, Problem
+from qstash_jobs.problem import Path
 
 # upstash.com/pricing/qstash: message size in bytes, longest delay in seconds, longest response time in seconds
 QUOTAS: Mapping[str, Mapping[str, int]] = {
@@ -40,15 +39,16 @@ class Project:
     """The project's and the environment's; each holds."""
 
 
-def read_project(document: Document, environment: str) -> tuple[Project, list[Problem]]:
-    """Read a project file that the schema has found in order. An empty environment chooses none."""
+def read_project(document: Document, environment: str) -> Project:
+    """Read a project file that the schema has found in order.
+
+    An empty environment chooses none; one that is not declared is nothing but its name.
+    """
     data = document.data or {}
     environments = data.get("environments") or {}
-    if environment and environment not in environments:
-        return Project(environments=tuple(environments)), [_unknown_environment(document, environment, environments)]
     chosen = environments.get(environment) or {}
     here: Path = ("environments", environment)
-    project = Project(
+    return Project(
         name=data.get("project"),
         environment=environment,
         url=chosen.get("url", data.get("url")),
@@ -62,7 +62,6 @@ def read_project(document: Document, environment: str) -> tuple[Project, list[Pr
         environments=tuple(environments),
         policies=(*_source(document, data, ("policy",)), *_source(document, chosen, (*here, "policy"))),
     )
-    return project, []
 
 
 def _source(document: Document, mapping: Mapping[str, Any], path: Path) -> tuple[Source, ...]:
@@ -72,14 +71,3 @@ def _source(document: Document, mapping: Mapping[str, Any], path: Path) -> tuple
 
 def _read_quota(quota: Any) -> Mapping[str, Any]:
     return QUOTAS[quota] if isinstance(quota, str) else quota or {}
-
-
-def _unknown_environment(document: Document, name: str, known: Mapping[str, Any]) -> Problem:
-    likely = nearest(name, known)
-    return Problem(
-        location=document.locate(("environments",), key=True),
-        rule="project-environment",
-        message=f"there is no environment {name}",
-        hint=f"did you mean {likely}?" if likely else f"it declares {', '.join(known) or 'none'}",
-        path=("environments",),
-    )

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from qstash_jobs.api.session import Session, Surroundings
-from qstash_jobs.api.workspace import Inputs, Workspace, load
+from qstash_jobs.api.workspace import Inputs, Workspace, load_each_environment
 from qstash_jobs.api.world import find_server, system_clock
 from qstash_jobs.boundary import Ledger
 from qstash_jobs.errors import UsageError
-from qstash_jobs.problem import Problem, Severity
+from qstash_jobs.problem import Problem, Severity, sort_problems
 from qstash_jobs.settings import Secrets
 
 NO_RUN = "000000000000"
@@ -31,9 +31,16 @@ class Validation:
 
 
 def validate(inputs: Inputs, env: Mapping[str, str], *, strict: bool = False) -> Validation:
-    """Find what is wrong. `strict` makes errors of warnings. UsageError for paths and options that can't be used."""
-    session = look_at(load(inputs), env, Secrets(env, inputs.secrets_dir))
-    problems = session.check()
+    """Find what is wrong, in each environment in turn where the project has some and none is chosen.
+
+    `strict` makes errors of warnings. UsageError for paths and options that can't be used.
+    """
+    sessions = [
+        look_at(workspace, env, Secrets(env, inputs.secrets_dir))
+        for workspace in load_each_environment(inputs)
+    ]
+    problems = sort_problems([problem for session in sessions for problem in session.check()])
+    session = sessions[0]
     if strict:
         problems = [replace(problem, severity=Severity.ERROR) for problem in problems]
     return Validation(
@@ -41,7 +48,7 @@ def validate(inputs: Inputs, env: Mapping[str, str], *, strict: bool = False) ->
         jobs=session.totals.jobs + len(session.totals.disabled),
         messages=session.totals.messages,
         problems=tuple(problems),
-        missing_secrets=tuple(sorted(session.totals.missing_secrets)),
+        missing_secrets=tuple(sorted(set[str]().union(*(one.totals.missing_secrets for one in sessions)))),
     )
 
 

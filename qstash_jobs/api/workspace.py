@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import orjson
 
 from qstash_jobs.document import Document, read_document
 from qstash_jobs.errors import UsageError
-from qstash_jobs.files import PROJECT_FILE, JobPath, find_job_files, find_root, show
+from qstash_jobs.files import DOCUMENT_BYTES, PROJECT_FILE, JobPath, find_job_files, find_root, show
 from qstash_jobs.files import read_document as read_bytes
 from qstash_jobs.git import git_remote
-from qstash_jobs.grammar import is_job_id
+from qstash_jobs.grammar import is_job_id, nearest
 from qstash_jobs.job import Job, JobFile, Source, read_job_file
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.project import Project, read_project
@@ -81,7 +82,7 @@ def load(inputs: Inputs) -> Workspace:
     named, from_folders = _read(found)
     documents = {**_drop_data_files(from_folders, root), **named}
     if STDIN in inputs.paths:
-        documents["stdin"] = read_document(sys.stdin.buffer.read(), file="stdin")
+        documents["stdin"] = read_document(_read_stdin(), file="stdin")
     files, problems = _read_files(documents, project)
     workspace = Workspace(
         inputs=inputs,
@@ -96,6 +97,19 @@ def load(inputs: Inputs) -> Workspace:
     if inputs.jobs and not workspace.jobs and not workspace.has_errors:
         raise UsageError(f"no job matches {' or '.join(inputs.jobs)}")
     return workspace
+
+
+@cache
+def _read_stdin() -> bytes:
+    """Read standard input, which can be read once, for every environment."""
+    return sys.stdin.buffer.read(DOCUMENT_BYTES + 1)
+
+
+def load_each_environment(inputs: Inputs) -> list[Workspace]:
+    """Load once for each environment that the project declares; just once where one is chosen or none declared."""
+    workspace = load(inputs)
+    names = () if inputs.environment else workspace.project.environments
+    return [load(replace(inputs, environment=name)) for name in names] or [workspace]
 
 
 def find_project(here: Path) -> Project:
@@ -123,8 +137,12 @@ def _load_project(root: Path, inputs: Inputs) -> tuple[Project, list[Problem]]:
     problems = [*document.problems, *check_project_file(document)]
     if any(problem.severity is Severity.ERROR for problem in problems):
         return Project(), problems
-    project, more = read_project(document, inputs.environment)
-    return project, [*problems, *more]
+    project = read_project(document, inputs.environment)
+    if inputs.environment and inputs.environment not in project.environments:
+        likely = nearest(inputs.environment, project.environments)
+        hint = f"did you mean {likely}?" if likely else f"it has {', '.join(project.environments) or 'none'}"
+        raise UsageError(f"{document.file} declares no environment {inputs.environment}; {hint}")
+    return project, problems
 
 
 def _read(found: Sequence[JobPath]) -> tuple[dict[str, Document], dict[str, Document]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from qstash_jobs.api.workspace import find_project
 from qstash_jobs.boundary import Clock, Ledger, Line
 from qstash_jobs.clock import SystemClock
-from qstash_jobs.errors import UsageError
+from qstash_jobs.errors import AuthenticationError, UsageError
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.project import Project
 from qstash_jobs.settings import (
@@ -54,10 +54,31 @@ def find_server(env: Mapping[str, str], project_url: str | None) -> tuple[Server
 
 
 def find_service(env: Mapping[str, str], project: Project) -> tuple[Service, tuple[str, ...]]:
-    """Find address and token. Raises UsageError or AuthenticationError."""
+    """Find address and token, and hold the token against the project's account.
+
+    Raises UsageError, and AuthenticationError for a token that is missing, unusable or of another account.
+    """
     server, warnings = find_server(env, project.url)
     token = read_token(env, project.token_from)
-    return Service(server=server, token=token, account=account_of(token), env=env), warnings
+    account = account_of(token)
+    if project.account is not None and account is None:
+        warnings = (
+            *warnings,
+            f"{project.token_from} does not tell its account, so it may not be {project.account}",
+        )
+    elif project.account is not None and account != project.account:
+        raise AuthenticationError(
+            f"{project.token_from} is of the account {account}, and the project file says {project.account}"
+        )
+    return Service(server=server, token=token, account=account, env=env), warnings
+
+
+def check_environment(project: Project) -> None:
+    """Refuse to publish without an environment where the project has some: each may be another account."""
+    if project.environments and not project.environment:
+        raise UsageError(
+            f"say where to publish: --environment {' or --environment '.join(project.environments)}"
+        )
 
 
 def find_ledger(url: str | None, env: Mapping[str, str], project: Project) -> Path:

@@ -12,7 +12,7 @@ from qstash_jobs.api.following import describe, follow_messages, targets_of
 from qstash_jobs.api.local import declare, local_service, temporary_ledger
 from qstash_jobs.api.run import Intention, Report, Tools, Wish, continue_run, run
 from qstash_jobs.api.workspace import Workspace, find_project, load
-from qstash_jobs.api.world import find_ledger, find_service, open_ledger, system_clock
+from qstash_jobs.api.world import check_environment, find_ledger, find_service, open_ledger, system_clock
 from qstash_jobs.boundary import Ledger
 from qstash_jobs.cli.inputs import read_duration, read_inputs
 from qstash_jobs.cli.results import Results
@@ -104,6 +104,7 @@ def _finish_earlier(given: Mapping[str, Any]) -> int:
 
 def _publish_with(given: Mapping[str, Any], ledger: Ledger, workspace: Workspace, wish: Wish) -> int:
     terminal = Terminal(quiet=given["quiet"])
+    check_environment(workspace.project)
     service, warnings = find_service(environment(), workspace.project)
     for warning in warnings:
         terminal.warn(f"warning: {warning}")

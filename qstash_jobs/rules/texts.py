@@ -268,9 +268,3 @@ describe(
     "Runs with the same key publish a message once between them; an empty key would make all runs the same.",
     example="run_key: ${{ run.date }}",
 )
-describe(
-    "project-environment",
-    "an environment that the project file does not declare",
-    "--environment names one of `environments` in qstash-jobs.yaml.",
-    example="environments: {staging: {}, production: {}}",
-)
