@@ -63,6 +63,16 @@ class Slot:
     """A row's own key, where the job names one: then it, not the number, is the row's identity."""
     generation: int = 0
 
+    @property
+    def identity(self) -> tuple[int, str, str | int, int]:
+        """What is equal for the same message, also where rows have moved."""
+        return self.key, self.job, self.row_key or self.row, self.generation
+
+    @property
+    def name(self) -> str:
+        """The message's full name: the job's, and its row's key or number in brackets."""
+        return message_name(self.job, self.row_key or str(self.row)) if self.row else self.job
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -92,9 +102,12 @@ class Record:
     @property
     def name(self) -> str:
         """The message's full name: the job's, and its row's key or number in brackets."""
-        if not self.slot.row:
-            return self.slot.job
-        return message_name(self.slot.job, self.slot.row_key or str(self.slot.row))
+        return self.slot.name
+
+    @property
+    def is_foreign(self) -> bool:
+        """Say whether QStash had this very message's id, and this ledger did not know of it."""
+        return self.state is State.DEDUPLICATED and self.dedup_id == self.id
 
     @property
     def message_ids(self) -> tuple[str, ...]:

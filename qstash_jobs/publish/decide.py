@@ -1,14 +1,19 @@
 """What the ledger knows of a message -> whether to send it, skip it, or leave it in doubt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
+from qstash_jobs.boundary import Ledger
 from qstash_jobs.envelope import QSTASH_WINDOW_S, Envelope
 from qstash_jobs.record import Instant, Record, State, Window
 
 RESEND_S = QSTASH_WINDOW_S - 60 - 30
 """Until so long after the first attempt that may have arrived, the same id is safe to send again: the window, less
 a minute for clocks and queues, less the deadline of the request itself."""
+
+ABANDONED = "left out for good with --skip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,19 @@ class Hold:
 Decision = Send | Skip | Hold
 
 
+def look_up(envelopes: Sequence[Envelope], ledger: Ledger) -> list[Record | None]:
+    """Find what the ledger knows of messages, in their order; those of one run key stand together.
+
+    What is known of an earlier generation says nothing: `--again` asks for one more.
+    """
+    found: list[Record | None] = []
+    for _, same_key in groupby(envelopes, key=lambda one: one.slot.key):
+        slots = [one.slot for one in same_key]
+        for slot, record in zip(slots, ledger.find(slots), strict=True):
+            found.append(record if record and record.slot.generation == slot.generation else None)
+    return found
+
+
 def decide(envelope: Envelope, record: Record | None, now: Instant) -> Decision:
     """Decide about one message of a run key; `record` is what an earlier attempt of that key left."""
     if record is None:
@@ -47,7 +65,7 @@ def decide(envelope: Envelope, record: Record | None, now: Instant) -> Decision:
         case State.PUBLISHED | State.DEDUPLICATED | State.PARTIAL:
             return Skip(record=record, reason=_done(record, changed=changed))
         case State.ABANDONED:
-            return Skip(record=record, reason="left out for good with --skip")
+            return Skip(record=record, reason=ABANDONED)
         case State.PLANNED | State.REJECTED:
             return Send(attempt=record.attempt + 1)
         case State.SENDING | State.IN_DOUBT:
@@ -63,16 +81,16 @@ def may_resend(first: Instant, now: Instant) -> bool:
 
 def refuse_window(envelope: Envelope, window: Window, now: Instant) -> str | None:
     """Say why a deduplication id that the ledger holds forbids this message, or None."""
-    if window.slot == envelope.slot:
+    if window.slot.identity == envelope.slot.identity:
         return None
     if window.job != envelope.message.job.name:
         return f"the deduplication id {window.dedup_id} belongs to the job {window.job}"
     if window.until <= now.wall.timestamp():
         return None
     if window.until == float("inf"):
-        return "this key was published before, and its window is forever"
+        return f"its key is taken for ever, by {window.slot.name}"
     until = datetime.fromtimestamp(window.until, now.wall.tzinfo)
-    return f"this key was published before, and its window ends {show_time(until)}"
+    return f"its key is taken until {show_time(until)}, by {window.slot.name}"
 
 
 def show_time(moment: datetime) -> str:
@@ -97,5 +115,9 @@ def _decide_doubt(envelope: Envelope, record: Record, now: Instant, *, changed: 
 def _done(record: Record, *, changed: bool) -> str:
     when = f" {show_time(record.settled_at)}" if record.settled_at else ""
     ids = f" as {', '.join(record.message_ids)}" if record.message_ids else ""
-    what = "partly published" if record.state is State.PARTIAL else "published"
-    return f"{what}{when}{ids}" + ("; changed since published" if changed else "")
+    if record.is_foreign:
+        return f"another ledger's message{ids} has its deduplication id"
+    return f"{_DONE[record.state]}{when}{ids}" + ("; changed since published" if changed else "")
+
+
+_DONE = {State.PUBLISHED: "published", State.PARTIAL: "partly published", State.DEDUPLICATED: "deduplicated"}

@@ -28,6 +28,11 @@ class Pace:
         if self._rate is not None:
             self._next_s = max(self._next_s, now_s) + messages / self._rate
 
+    def give_back(self, messages: int) -> None:
+        """Count messages as not sent after all."""
+        if self._rate is not None:
+            self._next_s -= messages / self._rate
+
     def pause(self, seconds: float, now_s: float) -> None:
         """Send nothing for so long."""
         self._next_s = max(self._next_s, now_s + seconds)

@@ -1,10 +1,10 @@
 """An attempt's answer -> one outcome for each message, and what each leaves in the ledger and tells the user."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from qstash_jobs.envelope import Envelope
-from qstash_jobs.message import DedupKind
 from qstash_jobs.outcome import (
     Deduplicated,
     Endpoint,
@@ -41,6 +41,9 @@ class Settlement:
     """Deduplicated against a message that this ledger does not know."""
 
 
+Tell = Callable[[Settlement], None]
+
+
 def read_answer(batch: Batch, answer: Answer, now: datetime) -> tuple[Outcome, ...] | WholeRefused:
     """Read one answer as one outcome for each message of the batch."""
     if batch.travels_in_batch:
@@ -54,7 +57,7 @@ def write_result(item: Try, outcome: Outcome, now: datetime) -> Result:
     return Result(
         slot=item.envelope.slot,
         attempt=item.attempt,
-        state=settle(outcome, doubtful=item.doubtful_since is not None),
+        state=_state(item, outcome),
         settled_at=now,
         endpoints=endpoints,
         status=getattr(outcome, "status", None),
@@ -62,10 +65,10 @@ def write_result(item: Try, outcome: Outcome, now: datetime) -> Result:
     )
 
 
-def write_settlement(item: Try, outcome: Outcome, *, elapsed_ms: int | None) -> Settlement:
-    """Write what the user is told of a message that this run is done with."""
-    state = settle(outcome, doubtful=item.doubtful_since is not None)
-    foreign = state is State.DEDUPLICATED and item.envelope.message.dedup.kind is DedupKind.PER_RUN
+def write_settlement(item: Try, outcome: Outcome, *, elapsed_ms: int) -> Settlement:
+    """Write what the user is told of a message that this run is done with, after this attempt."""
+    state = _state(item, outcome)
+    foreign = state is State.DEDUPLICATED and has_own_id(item.envelope)
     return Settlement(
         envelope=item.envelope,
         state=state,
@@ -77,6 +80,25 @@ def write_settlement(item: Try, outcome: Outcome, *, elapsed_ms: int | None) -> 
         elapsed_ms=elapsed_ms,
         foreign=foreign,
     )
+
+
+def write_unfinished(item: Try) -> Settlement:
+    """Write what the user is told of a message whose next attempt this run does not come to."""
+    outcome = item.last or NotSent(reason="the run stopped before another try")
+    state = settle(outcome, doubtful=item.doubtful_since is not None)
+    return Settlement(
+        envelope=item.envelope,
+        state=state,
+        reason=_reason(state, outcome, foreign=False),
+        status=getattr(outcome, "status", None),
+        error=explain(outcome),
+        attempts=item.attempt - 1,
+    )
+
+
+def has_own_id(envelope: Envelope) -> bool:
+    """Say whether the deduplication id belongs to this one message, so that whoever has it has this message."""
+    return envelope.dedup_id == envelope.id
 
 
 def explain(outcome: Outcome) -> str | None:
@@ -96,6 +118,13 @@ def explain(outcome: Outcome) -> str | None:
             return outcome.error or limit
         case NotSent() | Unknown():
             return outcome.reason
+
+
+def _state(item: Try, outcome: Outcome) -> State:
+    """Say which state is left; an id that other messages share proves nothing of an attempt in doubt."""
+    if isinstance(outcome, Deduplicated) and not has_own_id(item.envelope):
+        return State.DEDUPLICATED
+    return settle(outcome, doubtful=item.doubtful_since is not None)
 
 
 def _reason(state: State, outcome: Outcome, *, foreign: bool) -> str | None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from queue import SimpleQueue
 from threading import Thread
 
 from qstash_jobs.boundary import Clock, Line
+from qstash_jobs.record import Instant
 from qstash_jobs.wire.http import Answer, Request, Unreachable, Untrusted
 
-CLAIM_AGE_S = 5
+CLAIM_AGE_S = 5.0
 """A claim older than this is not acted on: its first-sent moment in the ledger would be wrong."""
 
 
@@ -21,10 +23,12 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stuck:
-    """This sender's line could not be connected; it waits to be told to try again."""
+    """This sender's line could not be connected; it waits to be told what to do."""
 
     sender: "Sender"
     answer: Unreachable | Untrusted
+    began_s: float
+    """When it began to connect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +37,16 @@ class Answered:
 
     ticket: int
     answer: Answer
+    began_s: float
     elapsed_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crashed:
-    """A fault of this program in a sender; the run passes it on."""
+    """A fault of this program in a sender, which is gone; the run passes it on."""
 
+    ticket: int | None
+    """Of the request that it had, if it had one."""
     error: BaseException
 
 
@@ -48,11 +55,16 @@ Event = Ready | Stuck | Answered | Crashed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """A request to send, and when it was claimed in the ledger."""
+    """A request to send, and when its claim in the ledger was durable."""
 
     ticket: int
     request: Request
-    claimed_at_s: float
+    claimed_at: Instant
+
+
+class Order(Enum):
+    CONNECT = auto()
+    STOP = auto()
 
 
 class Sender:
@@ -62,50 +74,50 @@ class Sender:
         self._line = line
         self._clock = clock
         self._events = events
-        self._errands: SimpleQueue[Errand | None] = SimpleQueue()
+        self._orders: SimpleQueue[Errand | Order] = SimpleQueue()
         self._thread = Thread(target=self._work, name="sender", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def give(self, errand: Errand | None) -> None:
-        """Hand over a request; None means: connect again."""
-        self._errands.put(errand)
-
-    def stop(self) -> None:
-        """End the thread after what it is doing, and close its line."""
-        self._events = SimpleQueue()
-        self._errands.put(_STOP)
+    def give(self, order: Errand | Order) -> None:
+        """Hand over what to do next; after STOP it closes its line and is gone."""
+        self._orders.put(order)
 
     def join(self, timeout_s: float) -> None:
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._thread.join(timeout_s)
 
     def _work(self) -> None:
+        ticket: int | None = None
         try:
             self._connect()
-            while (errand := self._errands.get()) is not _STOP:
-                if errand is not None:
-                    self._send(errand)
+            while (order := self._orders.get()) is not Order.STOP:
+                if isinstance(order, Errand):
+                    ticket = order.ticket
+                    self._send(order)
+                    ticket = None
                 self._connect()
         except BaseException as error:
-            self._events.put(Crashed(error=error))
+            self._events.put(Crashed(ticket=ticket, error=error))
         finally:
             self._line.close()
 
     def _connect(self) -> None:
+        began_s = self._clock.monotonic_s()
         failure = self._line.connect()
-        self._events.put(Ready(sender=self) if failure is None else Stuck(sender=self, answer=failure))
+        if failure is None:
+            self._events.put(Ready(sender=self))
+        else:
+            self._events.put(Stuck(sender=self, answer=failure, began_s=began_s))
 
     def _send(self, errand: Errand) -> None:
-        started_s = self._clock.monotonic_s()
-        failure = self._line.connect()
-        answer = failure or self._line.send(errand.request, may_send=self._fresh(errand))
-        elapsed_ms = round((self._clock.monotonic_s() - started_s) * 1000)
-        self._events.put(Answered(ticket=errand.ticket, answer=answer, elapsed_ms=elapsed_ms))
+        began_s = self._clock.monotonic_s()
+        answer = self._line.send(errand.request, may_send=self._is_fresh(errand.claimed_at))
+        elapsed_ms = round((self._clock.monotonic_s() - began_s) * 1000)
+        self._events.put(
+            Answered(ticket=errand.ticket, answer=answer, began_s=began_s, elapsed_ms=elapsed_ms)
+        )
 
-    def _fresh(self, errand: Errand) -> Callable[[], bool]:
-        return lambda: self._clock.monotonic_s() - errand.claimed_at_s < CLAIM_AGE_S
-
-
-_STOP = Errand(ticket=-1, request=Request(method="", target=""), claimed_at_s=0)
+    def _is_fresh(self, claimed_at: Instant) -> Callable[[], bool]:
+        """Ask whether the claim is young, by the clock that goes on while the machine sleeps."""
+        return lambda: 0 <= self._clock.instant().boot_s - claimed_at.boot_s < CLAIM_AGE_S

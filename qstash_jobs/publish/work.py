@@ -1,12 +1,15 @@
 """What is on its way: one message's try, and the batch of tries that shares a request."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from qstash_jobs.envelope import Envelope
+from qstash_jobs.outcome import Outcome, Unknown
 from qstash_jobs.record import Instant, Record, State, Window
 from qstash_jobs.wire.calls import batch_request
 from qstash_jobs.wire.http import Request
+
+BATCH_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +21,18 @@ class Try:
     """Counted over all runs, from 1."""
     doubtful_since: Instant | None = None
     """When an earlier attempt may have been accepted."""
+    last: Outcome | None = None
+    """What the attempt before came to, if it was one of this run."""
 
-    def again(self, *, maybe_since: Instant | None) -> "Try":
-        """The next attempt, after one that may have been accepted at `maybe_since`, or surely was not."""
-        return replace(self, attempt=self.attempt + 1, doubtful_since=self.doubtful_since or maybe_since)
+    def again(self, outcome: Outcome, *, sent_at: Instant) -> "Try":
+        """Return the next attempt, after one that was claimed at `sent_at` and came to this."""
+        doubtful_since = self.doubtful_since
+        if doubtful_since is None and isinstance(outcome, Unknown):
+            doubtful_since = sent_at
+        return replace(self, attempt=self.attempt + 1, doubtful_since=doubtful_since, last=outcome)
 
     def intent(self, run: str, now: Instant) -> Record:
-        """What the ledger has to know before the first byte."""
+        """Write what the ledger has to know before the first byte."""
         message = self.envelope.message
         return Record(
             slot=self.envelope.slot,
@@ -40,8 +48,13 @@ class Try:
             first_maybe_sent=self.doubtful_since or now,
         )
 
+    def refusal(self, run: str, now: Instant, error: str) -> Record:
+        """Write what the ledger keeps of a message that is refused here, before QStash is asked."""
+        record = replace(self.intent(run, now), state=State.REJECTED, attempt=self.attempt - 1)
+        return replace(record, first_maybe_sent=None, settled_at=now.wall, error=error)
+
     def window(self, now: Instant) -> Window | None:
-        """The ledger's own hold on the deduplication id, where it outlasts QStash's or is shared between jobs."""
+        """Return the ledger's own hold on the id, where it outlasts QStash's or is shared between jobs."""
         envelope = self.envelope
         if not envelope.is_held_by_ledger or envelope.dedup_id is None:
             return None
@@ -58,12 +71,12 @@ class Batch:
     tries: tuple[Try, ...]
     failures: int = 0
     """How often in this run the request came to nothing."""
+    queues: frozenset[str] = field(init=False)
+    """Those of its messages; it is one step of each."""
 
-    @property
-    def queues(self) -> frozenset[str]:
-        return frozenset(
-            item.envelope.message.queue for item in self.tries if item.envelope.message.queue is not None
-        )
+    def __post_init__(self) -> None:
+        queues = {item.envelope.message.queue for item in self.tries}
+        object.__setattr__(self, "queues", frozenset(queue for queue in queues if queue is not None))
 
     @property
     def travels_in_batch(self) -> bool:
@@ -86,11 +99,12 @@ class Batch:
         middle = len(self.tries) // 2
         return replace(self, tries=self.tries[:middle]), replace(self, tries=self.tries[middle:])
 
-    def keep(self, tries: Sequence[Try]) -> "Batch":
-        return replace(self, tries=tuple(tries))
+    def keep(self, tries: Sequence[Try]) -> "Batch | None":
+        """Return the batch with these tries in place of its own; None where that is none."""
+        return replace(self, tries=tuple(tries)) if tries else None
 
 
-def gather(tries: Iterable[Try], *, most: int, most_bytes: int = 512 * 1024) -> Iterator[Batch]:
+def gather(tries: Iterable[Try], *, most: int, most_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
     """Group tries, in their order, into what travels together; who cannot share a request goes by itself."""
     together: list[Try] = []
     size = 0

@@ -1,0 +1,102 @@
+"""Claims and results -> the ledger, durably; and only then the word to the user.
+
+The order of writes is the promise: a claim is on the disk before its first byte goes out, a result before anybody is
+told. Results and the next claims share one transaction.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from qstash_jobs.boundary import Ledger
+from qstash_jobs.outcome import Outcome
+from qstash_jobs.publish.admission import refuse
+from qstash_jobs.publish.queues import Queues
+from qstash_jobs.publish.results import Settlement, Tell, write_result
+from qstash_jobs.publish.work import Batch, Try
+from qstash_jobs.record import Instant, Record, Result, State, Window
+
+_HOLDS_WINDOW = frozenset({State.PUBLISHED, State.DEDUPLICATED, State.PARTIAL, State.IN_DOUBT})
+"""What keeps a deduplication id taken; everything else gives it back."""
+
+_STOPS_QUEUE = frozenset({State.PLANNED, State.REJECTED, State.IN_DOUBT})
+"""What the rest of a queue may not overtake."""
+
+
+class Journal:
+    """Keeps what is to be written until the ledger has it, and what is to be told until it is told."""
+
+    def __init__(self, ledger: Ledger, *, run: str, tell: Tell, queues: Queues) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._tell = tell
+        self._queues = queues
+        self._results: list[Result] = []
+        self._released: list[str] = []
+        self._refused: list[Record] = []
+        self._untold: list[Settlement] = []
+
+    @property
+    def untold(self) -> list[Settlement]:
+        """What is settled and nobody knows yet."""
+        return list(self._untold)
+
+    def admit(self, batches: Sequence[Batch], now: Instant) -> list[Batch]:
+        """Leave out what may not go after all, and settle it."""
+        windows = self._find_windows(batches)
+        admitted = []
+        for batch in batches:
+            tries = [item for item in batch.tries if self._admits(item, windows, now)]
+            if (kept := batch.keep(tries)) is not None:
+                admitted.append(kept)
+        return admitted
+
+    def record(self, item: Try, outcome: Outcome, at: datetime) -> None:
+        """Take down what an attempt came to."""
+        result = write_result(item, outcome, at)
+        self._results.append(result)
+        envelope = item.envelope
+        if envelope.is_held_by_ledger and envelope.dedup_id is not None and result.state not in _HOLDS_WINDOW:
+            self._released.append(envelope.dedup_id)
+
+    def settle(self, settlement: Settlement) -> None:
+        """Take down that the run is done with a message; a queue stops behind one that did not get through."""
+        self._untold.append(settlement)
+        if settlement.state in _STOPS_QUEUE:
+            self._queues.stop(settlement.envelope.message)
+
+    def write(self, claimed: Sequence[Batch] = (), now: Instant | None = None) -> None:
+        """Write results, and claims made at `now`, in one transaction."""
+        intents, windows = list(self._refused), []
+        if now is not None:
+            tries = [item for batch in claimed for item in batch.tries]
+            intents += [item.intent(self._run, now) for item in tries]
+            windows = [window for item in tries if (window := item.window(now)) is not None]
+        if self._results or intents:
+            self._ledger.write(
+                results=self._results, intents=intents, windows=windows, released=self._released
+            )
+        self._results, self._released, self._refused = [], [], []
+
+    def tell(self) -> None:
+        """Tell of everything that is settled; it has to be written before."""
+        untold, self._untold = self._untold, []
+        for settlement in untold:
+            self._tell(settlement)
+
+    def _find_windows(self, batches: Sequence[Batch]) -> dict[str, Window]:
+        envelopes = (item.envelope for batch in batches for item in batch.tries)
+        held = [one.dedup_id for one in envelopes if one.is_held_by_ledger and one.dedup_id is not None]
+        return self._ledger.find_windows(held) if held else {}
+
+    def _admits(self, item: Try, windows: dict[str, Window], now: Instant) -> bool:
+        mine = item.window(now)
+        known = windows.get(mine.dedup_id) if mine is not None else None
+        settlement = self._queues.hold_back(item) or refuse(item, known, now)
+        if settlement is None:
+            if mine is not None:
+                windows[mine.dedup_id] = mine
+            return True
+        self.settle(settlement)
+        if settlement.state is State.REJECTED:
+            self._refused.append(item.refusal(self._run, now, settlement.error or ""))
+        return False

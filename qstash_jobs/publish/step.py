@@ -1,0 +1,65 @@
+"""Envelopes -> messages published and recorded: a run's parts put together."""
+
+from collections.abc import Callable, Iterable
+
+from qstash_jobs.boundary import Clock, Ledger, Line
+from qstash_jobs.envelope import Envelope
+from qstash_jobs.publish.crew import Crew
+from qstash_jobs.publish.desk import Desk
+from qstash_jobs.publish.health import Health
+from qstash_jobs.publish.journal import Journal
+from qstash_jobs.publish.options import Ending, Options
+from qstash_jobs.publish.pace import Pace
+from qstash_jobs.publish.queues import Queues
+from qstash_jobs.publish.results import Tell
+from qstash_jobs.publish.schedule import Schedule
+from qstash_jobs.publish.source import Source
+
+
+def publish(
+    envelopes: Iterable[Envelope],
+    *,
+    run: str,
+    options: Options,
+    open_line: Callable[[], Line],
+    ledger: Ledger,
+    clock: Clock,
+    chance: Callable[[], float],
+    tell: Tell,
+    stopping: Callable[[], bool],
+) -> Ending | None:
+    """Publish messages, each at most once, and record what became of them.
+
+    `tell` is called for each message when this run is done with it, after the ledger has it. What is not told stays
+    as it was. `stopping` is asked between requests; a yes finishes what is on the wire and ends the run. Returns
+    why the run ended early, or None. Raises LedgerError; UnrecordedError where answers could not be written.
+    """
+    queues, health = Queues(), Health()
+    journal = Journal(ledger, run=run, tell=tell, queues=queues)
+    source = Source(
+        envelopes,
+        run=run,
+        ledger=ledger,
+        clock=clock,
+        tell=tell,
+        most=options.messages_a_request,
+        skip=options.skip,
+    )
+    schedule = Schedule(
+        source=source,
+        queues=queues,
+        pace=Pace(options.rate),
+        health=health,
+        clock=clock,
+        settle=journal.settle,
+    )
+    desk = Desk(
+        schedule=schedule,
+        crew=Crew(open_line, clock, most=options.concurrency),
+        journal=journal,
+        health=health,
+        clock=clock,
+        chance=chance,
+        stopping=stopping,
+    )
+    return desk.work()
