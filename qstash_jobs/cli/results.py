@@ -6,11 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from qstash_jobs.api.results import describe
 from qstash_jobs.cli.terminal import Terminal
 from qstash_jobs.errors import UsageError
 from qstash_jobs.publish import Settlement
 from qstash_jobs.record import State
-from qstash_jobs.report.records import ResultLine, write_job, write_result, write_result_json
+from qstash_jobs.report.records import write_job, write_result, write_result_json
 
 FINE = (State.PUBLISHED, State.DEDUPLICATED, "skipped")
 
@@ -60,24 +61,3 @@ class Results:
         for job, totals in self._rows.items():
             if not (self._terminal.quiet and set(totals) <= set(FINE)):
                 self._terminal.result(write_job(job, totals, colour=self._terminal.colour))
-
-
-def describe(run: str, settlement: Settlement) -> ResultLine:
-    """Turn a settlement into what is said of it."""
-    message = settlement.envelope.message
-    return ResultLine(
-        id=settlement.envelope.id,
-        name=message.name,
-        file=message.job.file,
-        line=message.job.line,
-        run=run,
-        state=str(settlement.state),
-        reason=settlement.reason,
-        endpoints=settlement.endpoints,
-        dedup_id=settlement.envelope.dedup_id,
-        status=settlement.status,
-        error=settlement.error,
-        attempts=settlement.attempts,
-        elapsed_ms=settlement.elapsed_ms,
-        row=settlement.envelope.slot.row,
-    )

@@ -10,13 +10,13 @@ from typing import Any
 
 from qstash_jobs.api.following import describe, follow_messages, targets_of
 from qstash_jobs.api.local import declare, local_service, temporary_ledger
+from qstash_jobs.api.results import describe as describe_result
 from qstash_jobs.api.run import Intention, Report, Tools, Wish, continue_run, run
 from qstash_jobs.api.workspace import Workspace, find_project, load
 from qstash_jobs.api.world import check_environment, find_ledger, find_service, open_ledger, system_clock
 from qstash_jobs.boundary import Ledger
 from qstash_jobs.cli.inputs import read_duration, read_inputs
 from qstash_jobs.cli.results import Results
-from qstash_jobs.cli.results import describe as describe_result
 from qstash_jobs.cli.signals import stop_on_signals
 from qstash_jobs.cli.terminal import Terminal
 from qstash_jobs.errors import UsageError

@@ -1,0 +1,69 @@
+"""`qstash-jobs dev`."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qstash_jobs.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from qstash_jobs.local import LocalServer
+
+PATIENCE_S = 0.2
+
+
+@click.command("dev")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, metavar="N", help="0: any."
+)
+@click.option(
+    "--deliver", is_flag=True, help="Deliver to the real destinations, not to the built-in receiver."
+)
+@click.option("--virtual-time", is_flag=True, help="Skip delays instead of waiting for them.")
+def command(**given: Any) -> int:
+    """Run a QStash-compatible server on this machine until Ctrl-C, for any QStash client.
+
+    It keeps everything in memory and listens on 127.0.0.1 only. Deliveries go to a built-in receiver that answers
+    200, so nothing leaves the machine; --deliver sends them. Schedules are not kept yet.
+    """
+    from qstash_jobs.cli.signals import stop_on_signals
+    from qstash_jobs.local import start_server
+
+    terminal = Terminal()
+    with (
+        stop_on_signals() as stop,
+        start_server(
+            port=given["port"], deliver=given["deliver"], real_time=not given["virtual_time"]
+        ) as server,
+    ):
+        terminal.result(f"export QSTASH_URL={server.url}")
+        terminal.result(f"export QSTASH_TOKEN={server.token}")
+        terminal.result(f"export QSTASH_CURRENT_SIGNING_KEY={server.current_signing_key}")
+        terminal.result(f"export QSTASH_NEXT_SIGNING_KEY={server.next_signing_key}")
+        terminal.note("listening; set these in the other terminal. Ctrl-C ends it, and what it holds with it")
+        seen = 0
+        while not stop.is_asked():
+            seen = _show_new(server, seen, terminal)
+            time.sleep(PATIENCE_S)  # noqa: TID251 - a person is waited for here, not a clock
+    return 0
+
+
+def _show_new(server: "LocalServer", seen: int, terminal: Terminal) -> int:
+    """Show the deliveries since the last look; return how many there have been in all."""
+    from qstash_jobs.report.deliveries import Arrival, write_arrival
+
+    count = server.delivery_count
+    for delivery in server.deliveries()[-(count - seen) :] if count > seen else ():
+        arrival = Arrival(
+            name=delivery.kind.replace("_", " "),
+            message_id=delivery.message_id,
+            method=delivery.method,
+            url=delivery.url,
+            status=delivery.status or None,
+            after_s=0,
+            body=delivery.body,
+            attempt=delivery.attempt,
+        )
+        terminal.note(write_arrival(arrival, width=terminal.error_width, colour=terminal.error_colour))
+    return count

@@ -1,0 +1,56 @@
+"""`dev` runs a server that any QStash client can use until it is interrupted."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from qstash import QStash
+
+
+@pytest.fixture
+def dev():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "qstash_jobs", "dev", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    yield process
+    process.kill()
+    process.wait(10)
+    process.stdout.close()
+    process.stderr.close()
+
+
+def test_what_it_prints_is_all_that_the_sdk_needs(dev):
+    printed = "".join(dev.stdout.readline() for _ in range(4))
+    settings = dict(re.findall(r"^export (\w+)=(\S+)$", printed, re.MULTILINE))
+    assert list(settings) == [
+        "QSTASH_URL",
+        "QSTASH_TOKEN",
+        "QSTASH_CURRENT_SIGNING_KEY",
+        "QSTASH_NEXT_SIGNING_KEY",
+    ]
+    client = QStash(settings["QSTASH_TOKEN"], base_url=settings["QSTASH_URL"])
+    assert client.message.publish_json(url="https://example.com/hook", body={"a": 1}).message_id
+    client.http._client.close()
+    assert "listening" in dev.stderr.readline()
+    assert 'POST https://example.com/hook 200 at once {"a": 1}' in dev.stderr.readline()
+    dev.send_signal(signal.SIGINT)
+    assert dev.wait(10) == 0
+
+
+def test_a_taken_port_is_a_sentence(dev):
+    port = re.search(r":(\d+)$", dev.stdout.readline().strip()).group(1)
+    second = subprocess.run(
+        [sys.executable, "-m", "qstash_jobs", "dev", "--port", port],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert second.returncode == 2
+    assert f"cannot listen on port {port}" in second.stderr
