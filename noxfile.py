@@ -1,5 +1,7 @@
 """Everything that is done to the code: `nox -l` lists it."""
 
+from pathlib import Path
+
 import nox
 
 nox.options.default_venv_backend = "venv"
@@ -13,6 +15,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
+    session.run("cog", "-I", "docs", "--check", *(str(page) for page in Path("docs").glob("*.md")))
 
 
 @nox.session
