@@ -175,7 +175,7 @@ class ChaosServer:
                 script = self._scripts[min(len(self._threads), len(self._scripts) - 1)]
                 thread = Thread(target=self._serve, args=(connection, script), daemon=True)
                 self._threads.append(thread)
-            thread.start()
+                thread.start()
 
     def _serve(self, connection: socket.socket, script: Script) -> None:
         if self._tls is not None:
