@@ -15,7 +15,7 @@ from pipeline import open_session, write_job
 
 from qstash_jobs.boundary import Ledger, Line
 from qstash_jobs.clock import SystemClock
-from qstash_jobs.envelope import Envelope, address
+from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.publish import Ending, Options, Settlement, publish
 from qstash_jobs.record import Instant, Record, RunKey
@@ -290,15 +290,14 @@ class Stage:
         assert not session.has_errors, problems
         key = RunKey(project="p", environment="", target="t", text=run_key)
         opened = ledger.open_key(key, run="run", at=self.clock.now())
+        addresser = Addresser(
+            key=key,
+            key_number=opened.number,
+            generation=generation,
+            fingerprint_key=ledger.fingerprint_key,
+        )
         for keyed in session.tasks():
-            for message in keyed.task.messages():
-                yield address(
-                    message,
-                    key=key,
-                    key_number=opened.number,
-                    generation=generation,
-                    fingerprint_key=ledger.fingerprint_key,
-                )
+            yield from map(addresser.address, keyed.task.messages())
 
     def run(
         self,
