@@ -1,19 +1,21 @@
 """A Message and its run key -> an Envelope: its ids, its place in the ledger, and the exact request."""
 
-from dataclasses import dataclass
+from itertools import chain
 
-from qstash_jobs.identity import Identity, fingerprint, key_id, message_id, message_label, run_label
+from qstash_jobs.identity import JobIdentity, fingerprint, key_id, message_label, run_label
+from qstash_jobs.job import Job
 from qstash_jobs.message import DedupKind, Message
 from qstash_jobs.record import RunKey, Slot
+from qstash_jobs.value import bulk_dataclass
 from qstash_jobs.wire.calls import batch_item, destination, is_read_as_configuration, publish_request
-from qstash_jobs.wire.headers import write_headers
+from qstash_jobs.wire.headers import HeaderWriter
 from qstash_jobs.wire.http import Headers, Request
 
 QSTASH_WINDOW_S = 600
 """QStash forgets a deduplication id after ten minutes (upstash docs, features/deduplication)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """A message ready to be offered. `plan` prints envelopes and `run` sends them, so they cannot differ."""
 
@@ -55,7 +57,8 @@ class Envelope:
     @property
     def weight(self) -> int:
         """About how many bytes it takes in a batch."""
-        return len(self.message.body) + sum(len(name) + len(value) + 6 for name, value in self.headers) + 100
+        quotes = 6 * len(self.headers)
+        return len(self.message.body) + sum(map(len, chain.from_iterable(self.headers))) + quotes + 100
 
     @property
     def target(self) -> str:
@@ -63,58 +66,68 @@ class Envelope:
         return destination(self.message).partition("?")[0]
 
 
-def address(
-    message: Message, *, key: RunKey, key_number: int, generation: int = 0, fingerprint_key: bytes
-) -> Envelope:
-    """Give a message its ids under a run key.
+class Addresser:
+    """Gives messages their ids under a run key; what a job's messages share is made once for all of them.
 
     `key_number` is the ledger's own number of the key, `fingerprint_key` the ledger's secret. A generation above 0
     is one more on purpose: it displaces the user's own key too.
     """
-    row = message.row
-    row_key = "" if row is None else row.key or str(row.number)
-    identity = Identity(
-        project=key.project,
-        environment=key.environment,
-        run_key=key.text,
-        job=message.job.name,
-        row_key=row_key,
-        generation=generation,
-    )
-    id_ = message_id(identity)
-    dedup_id = id_ if generation else _dedup_id(message, key, id_)
-    labels = (
-        (run_label(key.project, key.environment, key.text), message_label(id_)) if message.run_labels else ()
-    )
-    headers = write_headers(message, dedup_id=dedup_id, labels=labels)
-    return Envelope(
-        message=message,
-        slot=Slot(
-            key=key_number,
-            job=message.job.name,
-            row=0 if row is None else row.number,
-            row_key=None if row is None else row.key,
-            generation=generation,
-        ),
-        id=id_,
-        dedup_id=dedup_id,
-        headers=headers,
-        fingerprint=fingerprint(_parts(message, headers), fingerprint_key),
-        alone=message.binary or message.dedup.kind is DedupKind.NONE,
-        must_batch=message.url is not None and is_read_as_configuration(message.url),
-    )
 
+    def __init__(self, *, key: RunKey, key_number: int, generation: int = 0, fingerprint_key: bytes) -> None:
+        self._key = key
+        self._key_number = key_number
+        self._generation = generation
+        self._fingerprint_key = fingerprint_key
+        self._run_label = run_label(key.project, key.environment, key.text)
+        self._headers = HeaderWriter()
+        self._job: Job | None = None
+        self._identity: JobIdentity
 
-def _dedup_id(message: Message, key: RunKey, id_: str) -> str | None:
-    match message.dedup.kind:
-        case DedupKind.PER_RUN:
-            return id_
-        case DedupKind.KEY:
-            return key_id(key.project, key.environment, message.job.name, message.dedup.value or "")
-        case DedupKind.ID:
-            return message.dedup.value
-        case DedupKind.CONTENT | DedupKind.NONE:
-            return None
+    def address(self, message: Message) -> Envelope:
+        """Make a message's envelope."""
+        row, job = message.row, message.job
+        if job is not self._job:
+            self._begin(job)
+        row_key = "" if row is None else row.key or str(row.number)
+        id_ = self._identity.message_id(row_key, self._generation)
+        dedup_id = id_ if self._generation else self._dedup_id(message, id_)
+        labels = (self._run_label, message_label(id_)) if message.run_labels else ()
+        headers = self._headers.write(message, dedup_id=dedup_id, labels=labels)
+        return Envelope(
+            message=message,
+            slot=Slot(
+                key=self._key_number,
+                job=job.name,
+                row=0 if row is None else row.number,
+                row_key=None if row is None else row.key,
+                generation=self._generation,
+            ),
+            id=id_,
+            dedup_id=dedup_id,
+            headers=headers,
+            fingerprint=fingerprint(_parts(message, headers), self._fingerprint_key),
+            alone=message.binary or message.dedup.kind is DedupKind.NONE,
+            must_batch=message.url is not None and is_read_as_configuration(message.url),
+        )
+
+    def _begin(self, job: Job) -> None:
+        key = self._key
+        self._identity = JobIdentity(
+            project=key.project, environment=key.environment, run_key=key.text, job=job.name
+        )
+        self._job = job
+
+    def _dedup_id(self, message: Message, id_: str) -> str | None:
+        match message.dedup.kind:
+            case DedupKind.PER_RUN:
+                return id_
+            case DedupKind.KEY:
+                value = message.dedup.value or ""
+                return key_id(self._key.project, self._key.environment, message.job.name, value)
+            case DedupKind.ID:
+                return message.dedup.value
+            case DedupKind.CONTENT | DedupKind.NONE:
+                return None
 
 
 def _parts(message: Message, headers: Headers) -> tuple[bytes, ...]:

@@ -1,36 +1,29 @@
 """What makes a message itself -> its ids, labels and fingerprint, the same on every machine and in every version."""
 
-from dataclasses import dataclass
 from hashlib import blake2b, sha256
 
 FINGERPRINT_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Two messages with equal identities are one message, whoever sends it and however often."""
+class JobIdentity:
+    """What the messages of one job share under a run key; with the rest, each has its id.
 
-    project: str
-    environment: str
-    run_key: str
-    job: str
-    """The job's full name."""
-    row_key: str = ""
-    """The row's key, else its number; empty for a job without rows."""
-    generation: int = 0
-    """How often `--again` asked for one more, on purpose."""
+    Two messages with equal ids are one message, whoever sends it and however often.
+    """
 
+    def __init__(self, *, project: str, environment: str, run_key: str, job: str) -> None:
+        """`job` is the job's full name."""
+        self._digest = sha256(_framed(project, environment, run_key, job))
 
-def message_id(identity: Identity) -> str:
-    """Derive `qj-` and 40 hex digits: legal as a deduplication id, which may hold no colon."""
-    return "qj-" + _digest(
-        identity.project,
-        identity.environment,
-        identity.run_key,
-        identity.job,
-        identity.row_key,
-        str(identity.generation),
-    )
+    def message_id(self, row_key: str, generation: int) -> str:
+        """Derive `qj-` and 40 hex digits: legal as a deduplication id, which may hold no colon.
+
+        `row_key` is the row's key, else its number; empty for a job without rows. `generation` is how often
+        `--again` asked for one more, on purpose.
+        """
+        digest = self._digest.copy()
+        digest.update(_framed(row_key, str(generation)))
+        return "qj-" + digest.hexdigest()[:40]
 
 
 def key_id(project: str, environment: str, job: str, key: str) -> str:
@@ -67,9 +60,10 @@ def fingerprint(parts: tuple[bytes, ...], key: bytes) -> bytes:
 
 
 def _digest(*parts: str) -> str:
-    digest = sha256()
-    for part in parts:
-        encoded = part.encode()
-        digest.update(len(encoded).to_bytes(8))
-        digest.update(encoded)
-    return digest.hexdigest()[:40]
+    return sha256(_framed(*parts)).hexdigest()[:40]
+
+
+def _framed(*parts: str) -> bytes:
+    """Put each part's length in front of it, so that no two lists of parts look the same."""
+    encoded = [part.encode() for part in parts]
+    return b"".join([framed for part in encoded for framed in (len(part).to_bytes(8), part)])

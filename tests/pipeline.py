@@ -10,7 +10,7 @@ import orjson
 from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.variables import RunFacts
 from qstash_jobs.api.workspace import Inputs, load
-from qstash_jobs.envelope import Envelope, address
+from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.problem import Problem
 from qstash_jobs.record import RunKey
 
@@ -55,8 +55,9 @@ def envelopes_of(session: Session) -> list[Envelope]:
     problems = session.check()
     assert not session.has_errors, problems
     key = RunKey(project="example.com/team/repo", environment="", target="127.0.0.1", text="test")
+    addresser = Addresser(key=key, key_number=1, fingerprint_key=b"")
     return [
-        address(message, key=key, key_number=1, fingerprint_key=b"")
+        addresser.address(message)
         for keyed in session.tasks()
         for message in keyed.task.messages()
     ]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstash_jobs.document import read_document
-from qstash_jobs.envelope import Envelope, address
+from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.job import read_job_file
 from qstash_jobs.mask import Mask
 from qstash_jobs.message import Callback, Dedup, DedupKind, FlowControl, Message, Redaction
@@ -44,7 +44,7 @@ HELLO = Message(
 
 
 def envelope(message: Message) -> Envelope:
-    return address(message, key=KEY, key_number=1, fingerprint_key=b"k" * 16)
+    return Addresser(key=KEY, key_number=1, fingerprint_key=b"k" * 16).address(message)
 
 
 def planned(message: Message = HELLO) -> PlannedMessage:

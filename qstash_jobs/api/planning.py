@@ -8,9 +8,9 @@ from itertools import islice
 from qstash_jobs.api.session import Session
 from qstash_jobs.api.validate import look_at
 from qstash_jobs.api.workspace import Inputs, Workspace, load
-from qstash_jobs.api.world import find_ledger, find_service, open_ledger, system_clock
+from qstash_jobs.api.world import find_ledger, find_service, holds_ledger, open_ledger, system_clock
 from qstash_jobs.boundary import Clock, Ledger
-from qstash_jobs.envelope import Envelope, address
+from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
 from qstash_jobs.plan import PlannedMessage, hide_secrets, plan_message
@@ -91,13 +91,13 @@ def _envelopes(session: Session, basis: Basis) -> Iterator[Envelope]:
             text=keyed.run_key,
         )
         opened = basis.ledger.find_key(key) if basis.ledger is not None else None
+        addresser = Addresser(
+            key=key,
+            key_number=opened.number if opened is not None else 0,
+            fingerprint_key=basis.ledger.fingerprint_key if basis.ledger is not None else b"",
+        )
         for message in keyed.task.messages():
-            yield address(
-                message,
-                key=key,
-                key_number=opened.number if opened is not None else 0,
-                fingerprint_key=basis.ledger.fingerprint_key if basis.ledger is not None else b"",
-            )
+            yield addresser.address(message)
 
 
 def _look_up(chunk: list[Envelope], basis: Basis) -> Iterable[tuple[Envelope, Record | None]]:
@@ -172,7 +172,7 @@ def open_plan(inputs: Inputs, reading: PlanReading, env: Mapping[str, str]) -> I
     secrets = Placeholders() if reading.names_secrets else Secrets(env, inputs.secrets_dir)
     path = find_ledger(reading.ledger, env, workspace.project)
     with ExitStack() as stack:
-        ledger = stack.enter_context(closing(open_ledger(path, read_only=True))) if path.exists() else None
+        ledger = stack.enter_context(closing(open_ledger(path, read_only=True))) if holds_ledger(path) else None
         session = look_at(workspace, env, secrets, run_key=reading.run_key, ledger=ledger)
         target = _target(env, workspace)
         yield Plan(

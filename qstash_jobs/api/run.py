@@ -14,7 +14,7 @@ from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.workspace import Inputs, Workspace
 from qstash_jobs.api.world import Service, chance
 from qstash_jobs.boundary import Clock, Ledger
-from qstash_jobs.envelope import Envelope, address
+from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.errors import UsageError
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.publish import Ending, Options, Settlement, publish
@@ -202,14 +202,14 @@ def _publish(
 def _envelopes(session: Session, keys: Keys, tools: Tools, generation: int) -> Iterator[Envelope]:
     for keyed in session.tasks():
         opened = keys.open(keyed.run_key)
+        addresser = Addresser(
+            key=opened.key,
+            key_number=opened.number,
+            generation=generation,
+            fingerprint_key=tools.ledger.fingerprint_key,
+        )
         for message in keyed.task.messages():
-            yield address(
-                message,
-                key=opened.key,
-                key_number=opened.number,
-                generation=generation,
-                fingerprint_key=tools.ledger.fingerprint_key,
-            )
+            yield addresser.address(message)
 
 
 def _next_generation(session: Session, keys: Keys, tools: Tools) -> int:

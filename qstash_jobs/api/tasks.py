@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qstash_jobs.errors import UsageError
-from qstash_jobs.files import Reading, inside, read_body
+from qstash_jobs.files import FileError, Reading, inside, read_body
 from qstash_jobs.job import Job
 from qstash_jobs.message import Message, UnreadableError
 from qstash_jobs.prepare import KeyCheck, Preparation, compile_job
@@ -82,6 +81,7 @@ class Task:
         self._compiled, self._problems = compile_job(job)
         self._about = self._fill_about() if not self._problems else {}
         self._reading: Reading | None = None
+        self._is_checked = False
 
     @property
     def is_enabled(self) -> bool:
@@ -109,8 +109,10 @@ class Task:
             problems += self._repeated_keys(keys)
         except RowError as error:
             problems.append(_row_problem(error))
-        except UsageError as error:
+        except FileError as error:
             problems.append(self._file_problem(str(error)))
+        # a body's file is read again for the second pass, and nobody has said yet that it is the same
+        self._is_checked = not preparation.problems.has_errors and "body_file" not in self.job.fields
         return Checked(
             messages=count,
             problems=(*preparation.problems.problems(), *problems),
@@ -120,15 +122,16 @@ class Task:
     def messages(self) -> Iterator[Message]:
         """Make the messages, of the rows that the first pass saw; ChangedError where they are others by now."""
         if self.is_enabled:
-            yield from self._prepare().messages(self._rows())
+            yield from self._prepare(checked=self._is_checked).messages(self._rows())
 
-    def _prepare(self) -> Preparation:
+    def _prepare(self, *, checked: bool = False) -> Preparation:
         return Preparation(
             self._compiled,
             scope=self._scope,
             context=self._context,
             read_file=self._read_body,
             group_names=self._group_names,
+            checked=checked,
         )
 
     def _fill_about(self) -> dict[str, Any]:
@@ -159,16 +162,17 @@ class Task:
             yield Row(number=number, values=values, file=self.job.file, line=line)
 
     def _from_file(self, for_each: dict[str, Any]) -> Iterator[Row]:
-        path = inside(self._folder / for_each["file"], self._root)
-        format_ = FORMATS.get(path.suffix.lower())
+        file = for_each["file"]
+        path = inside(self._folder / file, self._root, shown=file)
+        format_ = FORMATS.get(Path(file).suffix.lower())
         if format_ is None:
-            raise UsageError(f"{path.name} has to end in {', '.join(FORMATS)}")
+            raise FileError(f"{file} has to end in one of {', '.join(FORMATS)}")
         if self._reading is None:
-            self._reading = Reading(path)
+            self._reading = Reading(path, shown=file)
         yield from read_rows(
             self._reading.blocks(),
             format=format_,
-            file=for_each["file"],
+            file=file,
             delimiter=for_each.get("delimiter"),
             encoding=for_each.get("encoding", "utf-8"),
         )
@@ -202,8 +206,8 @@ class Task:
 
     def _read_body(self, name: str) -> bytes:
         try:
-            return read_body(self._folder / name, root=self._root)
-        except UsageError as error:
+            return read_body(self._folder / name, root=self._root, shown=name)
+        except FileError as error:
             raise UnreadableError(
                 Finding(path=("body_file",), rule="job-body-file", message=str(error))
             ) from error

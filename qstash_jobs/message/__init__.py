@@ -1,7 +1,7 @@
 """Rendered fields of a job -> a Message: every unit read, every body encoded, nothing left to interpret."""
 
 from qstash_jobs.message.content import ReadFile, write_json
-from qstash_jobs.message.read import read_message
+from qstash_jobs.message.read import MessageReader, read_message
 from qstash_jobs.message.types import (
     Callback,
     Dedup,
@@ -18,6 +18,7 @@ __all__ = [
     "DedupKind",
     "FlowControl",
     "Message",
+    "MessageReader",
     "ReadFile",
     "Redaction",
     "UnreadableError",

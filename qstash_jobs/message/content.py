@@ -3,7 +3,6 @@
 import binascii
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from mimetypes import MimeTypes
 from typing import Any
@@ -12,6 +11,7 @@ import orjson
 
 from qstash_jobs.message.types import UnreadableError
 from qstash_jobs.problem import Finding
+from qstash_jobs.value import bulk_dataclass
 
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -20,7 +20,7 @@ ReadFile = Callable[[str], bytes]
 """Reads a file that a job names, relative to the job's own; UnreadableError where it may not or cannot."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """A body's bytes, and the type that its kind implies."""
 

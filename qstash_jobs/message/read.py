@@ -1,7 +1,7 @@
 """Rendered fields of a job -> a Message."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
 
 from qstash_jobs.grammar import GrammarError, read_seconds, read_window
 from qstash_jobs.job import Job
@@ -16,8 +16,10 @@ from qstash_jobs.message.types import (
     Redaction,
     UnreadableError,
 )
-from qstash_jobs.problem import Finding
+from qstash_jobs.problem import Finding, Path
 from qstash_jobs.rows import Row
+
+T = TypeVar("T")
 
 
 def read_message(
@@ -29,50 +31,100 @@ def read_message(
     read_file: ReadFile,
     secrets: Mapping[str, frozenset[str]],
     outside: Mapping[str, frozenset[str]],
-    secret_headers: tuple[str, ...] = (),
-    group_names: Mapping[str, str] | None = None,
 ) -> Message:
-    """Read rendered fields that the concrete schema has found in order.
+    """Read one message, as a MessageReader reads many."""
+    reader = MessageReader(job, read_file=read_file, secret_body="body" in secrets)
+    return reader.read(fields, name=name, row=row, secrets=secrets, outside=outside)
 
-    `secret_headers` names the headers that hold a secret: they, and a body that holds one, are redacted
-    without asking. `group_names` gives the account's names of the groups that files declare.
 
-    Raises UnreadableError for what only a look at the value can tell.
+class MessageReader:
+    """Reads the rendered fields of a job, row after row; what no row changes is read once.
+
+    A secret body and the headers named in `secret_headers` are redacted without asking. `group_names` gives the
+    account's names of the groups that files declare.
     """
-    content = read_content(fields, read_file)
-    return Message(
-        job=job,
-        row=row,
-        name=name,
-        url=fields.get("url"),
-        url_group=_read_group(fields.get("url_group"), group_names or {}),
-        queue=fields.get("queue"),
-        method=fields.get("method"),
-        body=content.body,
-        binary=content.binary,
-        content_type=fields.get("content_type") or content.content_type,
-        headers=_read_headers(fields.get("headers")),
-        delay_s=_read_duration(fields, "delay"),
-        not_before=read_not_before(fields) if "not_before" in fields else None,
-        retries=_whole(fields.get("retries")),
-        retry_delay=_read_expression(fields.get("retry_delay")),
-        timeout_s=_read_duration(fields, "timeout"),
-        callback=_read_callback(fields, "callback"),
-        failure_callback=_read_callback(fields, "failure_callback"),
-        dedup=_read_dedup(fields.get("dedup")),
-        flow_control=_read_flow_control(fields),
-        labels=tuple(fields.get("labels", ())),
-        redaction=_read_redaction(fields.get("redact"), "body" in secrets, secret_headers),
-        run_labels=fields.get("run_labels", True),
-        cron=fields.get("cron"),
-        timezone=fields.get("timezone"),
-        secrets=secrets,
-        outside=outside,
-    )
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        read_file: ReadFile,
+        secret_body: bool = False,
+        secret_headers: tuple[str, ...] = (),
+        group_names: Mapping[str, str] | None = None,
+    ) -> None:
+        self._job = job
+        self._read_file = read_file
+        self._group_names = group_names or {}
+        self._headers = Known(_read_headers)
+        self._callback = Known(lambda value: _read_callback(value, "callback"))
+        self._failure_callback = Known(lambda value: _read_callback(value, "failure_callback"))
+        self._dedup = Known(_read_dedup)
+        self._flow_control = Known(_read_flow_control)
+        self._redaction = Known(lambda value: _read_redaction(value, secret_headers, body=secret_body))
+
+    def read(
+        self,
+        fields: Mapping[str, Any],
+        *,
+        name: str,
+        row: Row | None,
+        secrets: Mapping[str, frozenset[str]],
+        outside: Mapping[str, frozenset[str]],
+    ) -> Message:
+        """Read fields that the concrete schema has found in order.
+
+        Raises UnreadableError for what only a look at the value can tell.
+        """
+        get = fields.get
+        content = read_content(fields, self._read_file)
+        return Message(
+            job=self._job,
+            row=row,
+            name=name,
+            url=get("url"),
+            url_group=self._read_group(get("url_group")),
+            queue=get("queue"),
+            method=get("method"),
+            body=content.body,
+            binary=content.binary,
+            content_type=get("content_type") or content.content_type,
+            headers=self._headers.of(get("headers")),
+            delay_s=_read_duration(get("delay"), ("delay",)),
+            not_before=read_not_before(fields) if "not_before" in fields else None,
+            retries=_whole(get("retries")),
+            retry_delay=_read_expression(get("retry_delay")),
+            timeout_s=_read_duration(get("timeout"), ("timeout",)),
+            callback=self._callback.of(get("callback")),
+            failure_callback=self._failure_callback.of(get("failure_callback")),
+            dedup=self._dedup.of(get("dedup")),
+            flow_control=self._flow_control.of(get("flow_control")),
+            labels=tuple(get("labels", ())),
+            redaction=self._redaction.of(get("redact")),
+            run_labels=get("run_labels", True),
+            cron=get("cron"),
+            timezone=get("timezone"),
+            secrets=secrets,
+            outside=outside,
+        )
+
+    def _read_group(self, name: str | None) -> str | None:
+        return None if name is None else self._group_names.get(name, name)
 
 
-def _read_group(name: str | None, group_names: Mapping[str, str]) -> str | None:
-    return None if name is None else group_names.get(name, name)
+class Known(Generic[T]):
+    """Reads a value, unless it is the very one that was read last: rendering shares what no row changes."""
+
+    def __init__(self, read: Callable[[Any], T]) -> None:
+        self._read = read
+        self._value: object = self
+        self._result: T
+
+    def of(self, value: Any) -> T:
+        if value is not self._value:
+            self._result = self._read(value)
+            self._value = value
+        return self._result
 
 
 def _whole(value: Any) -> int | None:
@@ -93,12 +145,9 @@ def _read_expression(value: Any) -> str | None:
     return None if value is None else str(value).strip()
 
 
-def _read_duration(fields: Mapping[str, Any], *path: str) -> int | None:
-    value: Any = fields
-    for key in path:
-        value = value.get(key)
-        if value is None:
-            return None
+def _read_duration(value: Any, path: Path) -> int | None:
+    if value is None:
+        return None
     try:
         return read_seconds(value)
     except GrammarError as error:
@@ -107,8 +156,7 @@ def _read_duration(fields: Mapping[str, Any], *path: str) -> int | None:
         ) from error
 
 
-def _read_callback(fields: Mapping[str, Any], key: str) -> Callback | None:
-    value = fields.get(key)
+def _read_callback(value: Any, key: str) -> Callback | None:
     if value is None or isinstance(value, str):
         return None if value is None else Callback(url=value)
     return Callback(
@@ -117,7 +165,7 @@ def _read_callback(fields: Mapping[str, Any], key: str) -> Callback | None:
         headers=_read_headers(value.get("headers")),
         retries=_whole(value.get("retries")),
         retry_delay=_read_expression(value.get("retry_delay")),
-        timeout_s=_read_duration(fields, key, "timeout"),
+        timeout_s=_read_duration(value.get("timeout"), (key, "timeout")),
     )
 
 
@@ -137,25 +185,24 @@ def _read_dedup(value: Any) -> Dedup:
     return Dedup(kind=kind, value=_header_text(value.get("key", value.get("id"))), window_s=window_s)
 
 
-def _read_flow_control(fields: Mapping[str, Any]) -> FlowControl | None:
-    value = fields.get("flow_control")
+def _read_flow_control(value: Any) -> FlowControl | None:
     if value is None:
         return None
     return FlowControl(
         key=_header_text(value["key"]),
         parallelism=_whole(value.get("parallelism")),
         rate=_whole(value.get("rate")),
-        period_s=_read_duration(fields, "flow_control", "period"),
+        period_s=_read_duration(value.get("period"), ("flow_control", "period")),
     )
 
 
-def _read_redaction(value: Any, secret_body: bool, secret_headers: tuple[str, ...]) -> Redaction:  # noqa: FBT001
+def _read_redaction(value: Any, secret_headers: tuple[str, ...], *, body: bool) -> Redaction:
     asked = value or {}
     headers = asked.get("headers")
     named = tuple(headers) if isinstance(headers, list) else ()
     known = {name.lower() for name in named}
     return Redaction(
-        body=bool(asked.get("body")) or secret_body,
+        body=bool(asked.get("body")) or body,
         all_headers=headers is True,
         headers=(*named, *(name for name in secret_headers if name.lower() not in known)),
     )

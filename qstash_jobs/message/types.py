@@ -8,6 +8,7 @@ from enum import Enum, auto
 from qstash_jobs.job import Job
 from qstash_jobs.problem import Finding
 from qstash_jobs.rows import Row
+from qstash_jobs.value import bulk_dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ class Dedup:
     """How long the ledger refuses the same id; infinity for `forever`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One message, ready to be translated into a publish request. `None` means that the job does not say."""
 

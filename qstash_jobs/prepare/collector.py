@@ -6,7 +6,8 @@ from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.rows import Row
 
 PROBLEMS_OF_A_JOB = 50
-"""After so many different ones the rest of a job's rows is not read: they would say the same again."""
+"""After so many different ones no more warnings are kept, and an error ends the reading of the job's rows: the rest
+would say the same again."""
 
 
 class Collector:
@@ -20,7 +21,7 @@ class Collector:
         key = (problem.location, problem.rule, problem.message)
         if key in self._first:
             self._more[key] = self._more.get(key, 0) + 1
-        else:
+        elif problem.severity is Severity.ERROR or not self.is_full:
             self._first[key] = (problem, row)
 
     @property

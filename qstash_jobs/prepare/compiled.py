@@ -22,6 +22,8 @@ class CompiledJob:
     """The expression that names a row."""
     changing: frozenset[str]
     """The fields that a row can change."""
+    secret_body: bool
+    """The body holds a secret, whatever row it is."""
     secret_headers: tuple[str, ...]
     """The headers that hold a secret, whatever row it is."""
 
@@ -44,6 +46,7 @@ def compile_job(job: Job) -> tuple[CompiledJob, list[Problem]]:
         about=about,
         key=key,
         changing=template.fields_depending_on("row"),
+        secret_body="body" in template.fields_depending_on("secrets"),
         secret_headers=_secret_headers(template),
     )
     return compiled, [*problems, *more, *still_more]

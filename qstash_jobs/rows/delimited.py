@@ -14,21 +14,27 @@ def read_delimited(lines: Iterable[str], *, file: str, delimiter: str) -> Iterat
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise RowError("the delimiter has to be one character, and no quote", file=file, line=0)
     records = _split(lines, file=file, delimiter=delimiter)
-    columns: list[str] | None = None
+    columns = _read_columns(records, file)
     number = 0
     for line, fields in records:
-        if not fields or (columns and len(columns) > 1 and fields == [fields[0]] and not fields[0].strip()):
-            continue
-        if columns is None:
-            columns = _check_columns(fields, file=file, line=line)
-            continue
         if len(fields) != len(columns):
+            if _is_blank(fields):
+                continue
             raise _ragged(fields, columns, file=file, line=line)
         number += 1
         yield Row(number=number, values=dict(zip(columns, fields, strict=True)), file=file, line=line)
-    if columns is None:
-        hint = "name the columns in the first line"
-        raise RowError("the file has no rows and no names of columns", file=file, line=1, hint=hint)
+
+
+def _read_columns(records: Iterable[tuple[int, list[str]]], file: str) -> list[str]:
+    for line, fields in records:
+        if fields:
+            return _check_columns(fields, file=file, line=line)
+    hint = "name the columns in the first line"
+    raise RowError("the file has no rows and no names of columns", file=file, line=1, hint=hint)
+
+
+def _is_blank(fields: list[str]) -> bool:
+    return not fields or (len(fields) == 1 and not fields[0].strip())
 
 
 def _split(lines: Iterable[str], *, file: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -36,15 +42,13 @@ def _split(lines: Iterable[str], *, file: str, delimiter: str) -> Iterator[tuple
     # The limit is the process's, not the reader's: set where it is needed, always to the same.
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(_without_nul(lines, file), delimiter=delimiter, strict=True)
-    while True:
-        begin = reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise _explain(error, file=file, begin=begin, reached=reader.line_num) from error
-        yield begin, fields
+    begin = 1
+    try:
+        for fields in reader:
+            yield begin, fields
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise _explain(error, file=file, begin=begin, reached=reader.line_num) from error
 
 
 def _without_nul(lines: Iterable[str], file: str) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """One row of a data file, and what stops the reading of one."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from qstash_jobs.value import bulk_dataclass
 
 Format = Literal["csv", "tsv", "jsonl", "json", "yaml"]
 
@@ -13,7 +14,7 @@ LONGEST_WHOLE = 16 * 1024 * 1024
 """Bytes of a file that is not streamed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """The values that one message is made from."""
 

@@ -9,15 +9,52 @@ from qstash_jobs.message import Callback, DedupKind, FlowControl, Message, Redac
 from qstash_jobs.wire.http import Headers
 
 
-def write_headers(message: Message, *, dedup_id: str | None, labels: tuple[str, ...]) -> Headers:
-    """Write every setting that the message states; what it leaves open is left to the account.
+class HeaderWriter:
+    """Writes every setting that a message states; what it leaves open is left to the account.
 
-    `labels` are put behind the message's own.
+    Settings that are those of the message before, as a job's mostly are, are not written again.
     """
-    return tuple(_write(message, dedup_id, (*message.labels, *labels)))
+
+    def __init__(self) -> None:
+        self._settings: tuple[object, ...] = ()
+        self._before_id: Headers = ()
+        self._before_label: Headers = ()
+        self._after_label: Headers = ()
+
+    def write(self, message: Message, *, dedup_id: str | None, labels: tuple[str, ...]) -> Headers:
+        """Write one message's headers; `labels` are put behind its own."""
+        settings = _settings(message)
+        if settings != self._settings:
+            self._before_id = tuple(_write_before_id(message))
+            self._before_label = tuple(_write_before_label(message))
+            self._after_label = tuple(_write_after_label(message))
+            self._settings = settings
+        id_: Headers = () if dedup_id is None else (("Upstash-Deduplication-Id", dedup_id),)
+        labels = (*message.labels, *labels)
+        label: Headers = (("Upstash-Label", ",".join(labels)),) if labels else ()
+        return (*self._before_id, *id_, *self._before_label, *label, *self._after_label)
 
 
-def _write(message: Message, dedup_id: str | None, labels: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _settings(message: Message) -> tuple[object, ...]:
+    """Gather all that the headers are written from, less ids and labels."""
+    return (
+        message.content_type,
+        message.method,
+        message.delay_s,
+        message.not_before,
+        message.retries,
+        message.retry_delay,
+        message.timeout_s,
+        message.callback,
+        message.failure_callback,
+        message.dedup,
+        message.flow_control,
+        message.redaction,
+        message.headers,
+    )
+
+
+def _write_before_id(message: Message) -> Iterator[tuple[str, str]]:
     if message.content_type is not None:
         yield "Content-Type", message.content_type
     if message.method is not None:
@@ -25,14 +62,16 @@ def _write(message: Message, dedup_id: str | None, labels: tuple[str, ...]) -> I
     yield from _write_timing(message)
     yield from _write_callback("Upstash-Callback", message.callback)
     yield from _write_callback("Upstash-Failure-Callback", message.failure_callback)
-    if dedup_id is not None:
-        yield "Upstash-Deduplication-Id", dedup_id
+
+
+def _write_before_label(message: Message) -> Iterator[tuple[str, str]]:
     if message.dedup.kind is DedupKind.CONTENT:
         # Python's SDK writes True and False; only `true` is documented (upstash docs, features/deduplication)
         yield "Upstash-Content-Based-Deduplication", "true"
     yield from write_flow_control(message.flow_control)
-    if labels:
-        yield "Upstash-Label", ",".join(labels)
+
+
+def _write_after_label(message: Message) -> Iterator[tuple[str, str]]:
     yield from write_redaction(message.redaction)
     for name, value in message.headers:
         yield f"Upstash-Forward-{name}", value
