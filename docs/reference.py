@@ -210,7 +210,9 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def command_help(name: str) -> str:
     """Write what `qstash-jobs NAME --help` prints, a hundred columns wide."""
-    group_context = click.Context(group, info_name="qstash-jobs", terminal_width=100)
+    group_context = click.Context(
+        group, info_name="qstash-jobs", terminal_width=100, **group.context_settings
+    )
     command = group.get_command(group_context, name)
     if command is None:
         raise ValueError(f"there is no command {name}")
