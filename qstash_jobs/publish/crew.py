@@ -7,13 +7,13 @@ from queue import Empty, SimpleQueue
 from qstash_jobs.boundary import Clock, Line
 from qstash_jobs.publish.sender import Answered, Crashed, Errand, Event, Order, Ready, Sender, Stuck
 from qstash_jobs.record import Instant
-from qstash_jobs.wire.http import Request, Untrusted
+from qstash_jobs.wire.http import Lost, Request, Unreachable, Untrusted
 
 FAREWELL_S = 1.0
 """How long the end of a run waits for its threads; what they still do then is of no consequence."""
 
-HIRE_AGAIN_S = 5.0
-"""How long nobody is hired after a line could not be connected: the server may take no more of them."""
+HIRE_AGAIN_S = 2.0
+"""How long nobody is hired after a line failed: the server may take no more of them."""
 
 News = Answered | Stuck | Crashed
 
@@ -74,11 +74,14 @@ class Crew:
             wait_s = 0
             match event:
                 case Ready():
-                    self._idle.append(event.sender)
-                    self._was_connected = True
+                    self._hear_ready(event)
                 case Stuck():
                     news += self._hear_stuck(event)
-                case _:
+                case Answered():
+                    news.append(event)
+                    if isinstance(event.answer, Lost | Unreachable):
+                        self._dismiss(event.sender)
+                case Crashed():
                     news.append(event)
 
     def close(self) -> None:
@@ -95,14 +98,24 @@ class Crew:
             sender.start()
             self._senders.append(sender)
 
+    def _hear_ready(self, event: Ready) -> None:
+        if event.sender in self._senders:
+            self._idle.append(event.sender)
+            self._was_connected = True
+
     def _hear_stuck(self, event: Stuck) -> list[News]:
-        """Send a sender home that cannot connect, while others are there; the last one tries again when told."""
-        if isinstance(event.answer, Untrusted):
-            return [event]
-        if len(self._senders) > 1:
-            self._hire_after_s = self._clock.monotonic_s() + HIRE_AGAIN_S
-            self._senders.remove(event.sender)
-            event.sender.give(Order.STOP)
-            return []
+        """Let the last sender that cannot connect wait until it is told to try again."""
+        if self._dismiss(event.sender):
+            return [event] if isinstance(event.answer, Untrusted) else []
         self._stuck = event.sender
         return [event]
+
+    def _dismiss(self, sender: Sender) -> bool:
+        """Send a sender home whose line failed, unless no other is left."""
+        if self._senders == [sender]:
+            return False
+        if sender in self._senders:
+            self._senders.remove(sender)
+            sender.give(Order.STOP)
+            self._hire_after_s = self._clock.monotonic_s() + HIRE_AGAIN_S
+        return True

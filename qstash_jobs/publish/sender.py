@@ -35,6 +35,7 @@ class Stuck:
 class Answered:
     """What came of a request."""
 
+    sender: "Sender"
     ticket: int
     answer: Answer
     began_s: float
@@ -115,7 +116,7 @@ class Sender:
         answer = self._line.send(errand.request, may_send=self._is_fresh(errand.claimed_at))
         elapsed_ms = round((self._clock.monotonic_s() - began_s) * 1000)
         self._events.put(
-            Answered(ticket=errand.ticket, answer=answer, began_s=began_s, elapsed_ms=elapsed_ms)
+            Answered(sender=self, ticket=errand.ticket, answer=answer, began_s=began_s, elapsed_ms=elapsed_ms)
         )
 
     def _is_fresh(self, claimed_at: Instant) -> Callable[[], bool]:

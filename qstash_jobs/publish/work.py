@@ -110,14 +110,13 @@ def gather(tries: Iterable[Try], *, most: int, most_bytes: int = BATCH_BYTES) ->
     size = 0
     for item in tries:
         weight = item.envelope.weight
-        full = len(together) >= most or size + weight > most_bytes
-        if together and (full or item.envelope.alone):
+        if together and (size + weight > most_bytes or item.envelope.alone):
             yield Batch(tries=tuple(together))
             together, size = [], 0
-        if item.envelope.alone:
-            yield Batch(tries=(item,))
-        else:
-            together.append(item)
-            size += weight
+        together.append(item)
+        size += weight
+        if len(together) >= most or item.envelope.alone:
+            yield Batch(tries=tuple(together))
+            together, size = [], 0
     if together:
         yield Batch(tries=tuple(together))
