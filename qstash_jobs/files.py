@@ -2,10 +2,11 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import BinaryIO
 
 from qstash_jobs.errors import UsageError
 
@@ -15,6 +16,10 @@ DOCUMENT_BYTES = 16 * 1024 * 1024
 BODY_BYTES = 50 * 1024 * 1024
 """The largest message of any plan (upstash.com/pricing/qstash)."""
 BLOCK_BYTES = 64 * 1024
+
+
+class FileError(UsageError):
+    """a file cannot be read"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,41 +46,71 @@ def find_job_files(paths: list[str], *, here: Path) -> list[JobPath]:
     found: dict[Path, JobPath] = {}
     for text in paths:
         given = here / text
-        if given.is_dir():
-            files = sorted(_walk(given))
-            if not files:
-                raise UsageError(f"no job files in {text}: nothing there ends in .yaml or .yml")
-        elif given.exists():
-            files = [given]
-        else:
-            raise UsageError(f"there is no file or folder {text}")
-        for file in files:
+        in_folder = _is_folder(given, text)
+        for file in _find_below(given, text) if in_folder else [given]:
             absolute = file.resolve()
-            root = find_root(absolute, given=given if given.is_dir() else given.parent)
+            root = find_root(absolute, given=given if in_folder else given.parent)
             found.setdefault(
                 absolute,
-                JobPath(path=absolute, shown=show(absolute, here), root=root, named=not given.is_dir()),
+                JobPath(path=absolute, shown=show(absolute, here), root=root, named=not in_folder),
             )
+    _refuse_equal_names(found.values())
     return sorted(found.values(), key=lambda job_path: job_path.path.parts)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
+def _is_folder(given: Path, text: str) -> bool:
+    if not text:
+        raise FileError("a PATH is empty; write . for the working directory")
+    if given.name == PROJECT_FILE:
+        raise FileError(f"{text} is the project file; name a job file, or the folder of them")
+    try:
+        return stat.S_ISDIR(given.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if given.is_symlink():
+            raise FileError(f"{text} is a link that leads nowhere") from error
+        raise FileError(f"there is no file or folder {text}") from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(text, error) from error
+
+
+def _find_below(folder: Path, text: str) -> list[Path]:
+    files = sorted(_walk(folder, text))
+    if not files:
+        raise FileError(f"no job files in {text}: nothing there ends in {' or '.join(JOB_SUFFIXES)}")
+    return files
+
+
+def _walk(folder: Path, text: str) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        """Stop at a folder that cannot be looked into: the jobs in it would be left out and nobody told."""
+        raise _unreadable(show(Path(str(error.filename)), folder.parent), error) from error
+
+    for place, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             if name.endswith(JOB_SUFFIXES) and not name.startswith(".") and name != PROJECT_FILE:
                 yield Path(place) / name
 
 
+def _refuse_equal_names(found: Iterable[JobPath]) -> None:
+    names: dict[tuple[Path, str], JobPath] = {}
+    for job_path in found:
+        first = names.setdefault((job_path.root, job_path.name), job_path)
+        if first is not job_path:
+            raise FileError(
+                f"{first.shown} and {job_path.shown} would give their jobs the same names; rename one of them"
+            )
+
+
 def find_root(file: Path, *, given: Path) -> Path:
     """Find a job file's project: the folder of the project file, else the git work tree's top, else what was given."""
-    for folder in file.parents:
-        if (folder / PROJECT_FILE).is_file():
-            return folder
-    for folder in file.parents:
-        if (folder / ".git").exists():
-            return folder
-    return given.resolve()
+    for mark in (PROJECT_FILE, ".git"):
+        for folder in file.parents:
+            # whatever it is: a project file that cannot be read must not turn the jobs into those of another project
+            if os.path.lexists(folder / mark):
+                return folder
+    root = given.resolve()
+    return root if file.is_relative_to(root) else file.parent
 
 
 def show(path: Path, here: Path) -> str:
@@ -83,74 +118,101 @@ def show(path: Path, here: Path) -> str:
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
-def read_document(path: Path) -> bytes:
-    """Read a job file whole; UsageError where it is no regular file or too large."""
-    return _read(path, most=DOCUMENT_BYTES + 1)
+def read_document(path: Path, *, shown: str) -> bytes:
+    """Read a document whole, or as much as shows that it is too large; FileError where it is no regular file."""
+    return _read(path, shown, most=DOCUMENT_BYTES + 1)
 
 
-def read_body(path: Path, *, root: Path) -> bytes:
+def read_body(path: Path, *, root: Path, shown: str) -> bytes:
     """Read a file that becomes a body: inside the project, regular, of a message's size at most."""
-    content = _read(inside(path, root), most=BODY_BYTES + 1)
+    content = _read(inside(path, root, shown=shown), shown, most=BODY_BYTES + 1)
     if len(content) > BODY_BYTES:
-        raise UsageError(f"{path.name} is over {BODY_BYTES // 1024**2} MiB, more than any QStash plan takes")
+        raise FileError(f"{shown} is over {BODY_BYTES // 1024**2} MiB, more than any QStash plan takes")
     return content
 
 
-def inside(path: Path, root: Path) -> Path:
-    """Resolve a path, links and all; UsageError where it leads out of the project."""
-    real = path.resolve()
+def inside(path: Path, root: Path, *, shown: str) -> Path:
+    """Resolve a path, links and all; FileError where it leads out of the project."""
+    try:
+        real = path.resolve()
+    # RuntimeError: links that lead in a circle, before Python 3.13
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _unreadable(shown, error) from error
     if not real.is_relative_to(root.resolve()):
-        raise UsageError(f"{path.name} lies outside the project {root}")
+        raise FileError(f"{shown} lies outside the project, which is the folder {root}")
     return real
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, shown: str) -> int:
     """Open for reading without ever waiting: a FIFO would block for good."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise UsageError(f"{path} is not a regular file")
-    return handle
+    except (OSError, ValueError) as error:
+        raise _unreadable(shown, error) from error
+    kind = os.fstat(handle).st_mode
+    if stat.S_ISREG(kind):
+        return handle
+    os.close(handle)
+    if stat.S_ISDIR(kind):
+        raise FileError(f"{shown} is a folder, not a file")
+    raise FileError(f"{shown} is a pipe, a device or a socket, not a file")
 
 
-def _read(path: Path, *, most: int) -> bytes:
-    with open(_open(path), "rb") as file:
+def _read(path: Path, shown: str, *, most: int) -> bytes:
+    with open(_open(path, shown), "rb") as file:
         try:
             return file.read(most)
         except OSError as error:
-            raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+            raise _unreadable(shown, error) from error
 
 
-class ChangedError(UsageError):
+def _unreadable(shown: str, error: Exception) -> FileError:
+    match error:
+        case OSError(strerror=str(reason)):
+            return FileError(f"{shown} cannot be read: {reason.lower()}")
+        case RuntimeError():
+            return FileError(f"{shown} cannot be read: its links lead in a circle")
+        case _:
+            return FileError(f"{shown!r} cannot be the name of a file")
+
+
+class ChangedError(FileError):
     """a file changed while it was being read"""
 
 
 class Reading:
     """A data file that is read twice, block by block: the second time has to meet what the first one saw."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, shown: str) -> None:
         self._path = path
+        self._shown = shown
         self._digests: list[bytes] = []
         self._complete = False
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the file's bytes; ChangedError at the first block that is not as it was."""
-        with open(_open(self._path), "rb") as file:
+        with open(_open(self._path, self._shown), "rb") as file:
             number = 0
-            while block := file.read(BLOCK_BYTES):
+            while block := self._read_block(file):
                 self._check(number, block)
                 yield block
                 number += 1
         if self._complete and number != len(self._digests):
-            raise ChangedError(f"{self._path} changed while it was being published from; run it again")
+            raise self._changed()
         self._complete = True
+
+    def _read_block(self, file: BinaryIO) -> bytes:
+        try:
+            return file.read(BLOCK_BYTES)
+        except OSError as error:
+            raise _unreadable(self._shown, error) from error
 
     def _check(self, number: int, block: bytes) -> None:
         digest = blake2b(block, digest_size=8).digest()
         if not self._complete:
             self._digests.append(digest)
         elif number >= len(self._digests) or self._digests[number] != digest:
-            raise ChangedError(f"{self._path} changed while it was being published from; run it again")
+            raise self._changed()
+
+    def _changed(self) -> ChangedError:
+        return ChangedError(f"{self._shown} changed while it was being published from; run it again")

@@ -9,6 +9,7 @@ import getpass
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -29,22 +30,33 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-def read_address(text: str) -> tuple[Server, tuple[str, ...]]:
-    """Read a QSTASH_URL, and say what was wrong with it and could be mended; UsageError for what could not."""
-    url, warnings = _without_stray_path(text.strip())
+def working_folder() -> Path:
+    """Return the working directory; UsageError where it is gone."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError("the working directory is not there any more; change to another one") from error
+
+
+def read_address(text: str, *, source: str = "QSTASH_URL") -> tuple[Server, tuple[str, ...]]:
+    """Read QStash's address, and say what was wrong with it and could be mended; UsageError for what could not.
+
+    `source` is where it comes from, for people.
+    """
+    url, warnings = _without_stray_path(text.strip(), source)
     try:
         return read_server(url), warnings
     except ValueError as error:
-        raise UsageError(f"QSTASH_URL cannot be used: {error}; the default is {DEFAULT_URL}") from error
+        raise UsageError(f"{source} cannot be used: {error}; the default is {DEFAULT_URL}") from error
 
 
-def _without_stray_path(url: str) -> tuple[str, tuple[str, ...]]:
+def _without_stray_path(url: str, source: str) -> tuple[str, tuple[str, ...]]:
     # old console pages showed it so; the service then answers "endpoint has invalid scheme" (qstash-js #226)
     match = re.search(r"/v[12](?:/publish)?/*$(?!\n)", url)
     if match is None:
         return url, ()
     kept = url[: match.start()]
-    return kept, (f"QSTASH_URL ends in {match.group()}, which is not part of it; using {kept}",)
+    return kept, (f"{source} ends in {match.group()}, which is not part of it; using {kept}",)
 
 
 def read_token(env: Mapping[str, str], name: str = "QSTASH_TOKEN") -> str:
@@ -52,12 +64,13 @@ def read_token(env: Mapping[str, str], name: str = "QSTASH_TOKEN") -> str:
 
     Raises AuthenticationError where there is none, or where it could not stand in a header.
     """
-    token = env.get(name) or _read_credential(env, name)
+    token = (env.get(name) or _read_credential(env, name) or "").strip()
     if not token:
         raise AuthenticationError(f"no token: set {name} (the QStash page of the Upstash console shows it)")
-    token = token.strip()
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise AuthenticationError(f"{name} holds blanks or characters that no token has; copy it again")
+    if not re.fullmatch(r"[\x21\x23-\x26\x28-\x7e]+", token):
+        raise AuthenticationError(
+            f"{name} holds blanks, quotes or characters that no token has; copy the token alone, without `Bearer`"
+        )
     return token
 
 
@@ -80,7 +93,9 @@ class Secrets(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         if name not in self._known:
-            self._known[name] = self._env.get(name) or _read_credential(self._env, name, self._folder)
+            value = self._env.get(name) or _read_credential(self._env, name, self._folder)
+            # an empty one is none: it would be sent as if it were one
+            self._known[name] = value or None
         value = self._known[name]
         if value is None:
             raise KeyError(name)
@@ -99,29 +114,47 @@ def _read_credential(env: Mapping[str, str], name: str, folder: Path | None = No
     folders = [Path(env["CREDENTIALS_DIRECTORY"])] if env.get("CREDENTIALS_DIRECTORY") else []
     folders += [Path("/run/secrets"), *([folder] if folder is not None else [])]
     for place in folders:
-        path = place / name
-        if path.is_file():
-            return _read_text(path)
+        content = _read_secret(place / name)
+        if content is not None:
+            return content
     return None
 
 
-def _read_text(path: Path) -> str:
+def _read_secret(path: Path) -> str | None:
+    """Read a secret's file less one line end; None where there is no such file. Its content is in no message."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
+    except OSError:  # also where the folder is for others' eyes, as /run/secrets often is
+        return None
     try:
         with path.open("rb") as file:
             content = file.read(CREDENTIAL_BYTES + 1)
-        if len(content) > CREDENTIAL_BYTES:
-            raise UsageError(f"{path} is too large for a secret: over {CREDENTIAL_BYTES:,} bytes")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"the secret {path} cannot be read: {reason}") from error
+    if len(content) > CREDENTIAL_BYTES:
+        raise UsageError(f"{path} is too large for a secret: over {CREDENTIAL_BYTES:,} bytes")
+    try:
         return content.decode().removesuffix("\n").removesuffix("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the secret {path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the secret {path} is not text in UTF-8") from error
 
 
 def check_run_key(run_key: str | None) -> None:
-    """Refuse an empty run key: UsageError. A variable that is not set would make all runs one."""
-    if run_key is not None and not run_key.strip():
-        raise UsageError(
-            "--run-key is empty; it is what makes two runs the same one, so it has to say something"
-        )
+    """Refuse an empty or garbled run key: UsageError. A variable that is not set would make all runs one."""
+    fault = run_key_fault(run_key) if run_key is not None else None
+    if fault is not None:
+        raise UsageError(f"--run-key {fault}")
+
+
+def run_key_fault(run_key: str) -> str | None:
+    """Say why a text cannot be a run key, or None where it can."""
+    if not run_key.strip():
+        return "is empty; it is what makes two runs the same one, so it has to say something"
+    if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", run_key):
+        return "holds a line break, another control character, or bytes that are not UTF-8"
+    return None
 
 
 def state_folder(env: Mapping[str, str]) -> Path:

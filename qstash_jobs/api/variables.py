@@ -10,7 +10,7 @@ from qstash_jobs.git import git_head, git_is_dirty
 from qstash_jobs.job import Job, JobFile, Source
 from qstash_jobs.problem import Location, Path, Problem
 from qstash_jobs.render import RUN_KEY, VARS, MissingSecret, Scope, compile_value
-from qstash_jobs.settings import ci_git, ci_run_url
+from qstash_jobs.settings import ci_git, ci_run_url, run_key_fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +96,10 @@ def render_run_key(file: JobFile, scope: Scope, now: datetime) -> tuple[str | No
     filled = template.fill(scope.with_roots(run=_times(now)))
     problems += template.problems(filled)
     text = "" if filled.value is None else str(filled.value)
-    if not problems and not text:
+    fault = None if problems else run_key_fault(text)
+    if fault is not None:
         problems.append(
-            Problem(location=place(()), rule="run-key", message="the run key is empty", path=("run_key",))
+            Problem(location=place(()), rule="run-key", message=f"the run key {fault}", path=("run_key",))
         )
     return text, problems
 

@@ -1,10 +1,9 @@
 """Paths -> a Workspace: every job file below them read and held against the schema, with the project around it."""
 
-import sys
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import orjson
 
 from qstash_jobs.document import Document, read_document
 from qstash_jobs.errors import UsageError
-from qstash_jobs.files import DOCUMENT_BYTES, PROJECT_FILE, JobPath, find_job_files, find_root, show
+from qstash_jobs.files import PROJECT_FILE, JobPath, find_job_files, find_root, show
 from qstash_jobs.files import read_document as read_bytes
 from qstash_jobs.git import git_remote
 from qstash_jobs.grammar import is_job_id, nearest
@@ -37,6 +36,8 @@ class Inputs:
     secrets_dir: Path | None = None
     jobs: tuple[str, ...] = ()
     """Patterns of full names or ids; none means all."""
+    stdin: bytes | None = None
+    """What standard input held, for the path `-`: it can be read once only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +83,11 @@ def load(inputs: Inputs) -> Workspace:
     named, from_folders = _read(found)
     documents = {**_drop_data_files(from_folders, root), **named}
     if STDIN in inputs.paths:
-        documents["stdin"] = read_document(_read_stdin(), file="stdin")
+        documents[_name_stdin(root, inputs, documents)] = _read_stdin(inputs)
     files, problems = _read_files(documents, project)
+    if any(problem.severity is Severity.ERROR for problem in project_problems):
+        # without the project's variables and defaults, most that could be said of its jobs would be wrong
+        files = []
     workspace = Workspace(
         inputs=inputs,
         root=root,
@@ -99,10 +103,20 @@ def load(inputs: Inputs) -> Workspace:
     return workspace
 
 
-@cache
-def _read_stdin() -> bytes:
-    """Read standard input, which can be read once, for every environment."""
-    return sys.stdin.buffer.read(DOCUMENT_BYTES + 1)
+def _read_stdin(inputs: Inputs) -> Document:
+    if inputs.stdin is None:
+        raise UsageError("standard input can be read once only; name a file instead of -")
+    return read_document(inputs.stdin, file="stdin")
+
+
+def _name_stdin(root: Path, inputs: Inputs, taken: Mapping[str, Document]) -> str:
+    """Name what came through standard input as a file of the working directory would be: data files lie beside it."""
+    here = inputs.here.resolve()
+    folder = here.relative_to(root).as_posix() if here.is_relative_to(root) else "."
+    name = "stdin" if folder == "." else f"{folder}/stdin"
+    if name in taken:
+        raise UsageError(f"{taken[name].file} and standard input would give their jobs the same names")
+    return name
 
 
 def load_each_environment(inputs: Inputs) -> list[Workspace]:
@@ -112,11 +126,19 @@ def load_each_environment(inputs: Inputs) -> list[Workspace]:
     return [load(replace(inputs, environment=name)) for name in names] or [workspace]
 
 
-def find_project(here: Path) -> Project:
-    """Read the project file around a folder, for a command that names no job files; what is wrong in it is left."""
-    inputs = Inputs(paths=(), here=here)
-    project, _ = _load_project(find_root(here / PROJECT_FILE, given=here), inputs)
+def find_project(here: Path, environment: str = "") -> Project:
+    """Read the project file around a folder, for a command that names no job files; UsageError for a broken one."""
+    inputs = Inputs(paths=(), here=here, environment=environment)
+    project, problems = _load_project(_root_around(here), inputs)
+    for problem in problems:
+        if problem.severity is Severity.ERROR:
+            place = f"{problem.location.file}:{problem.location.line}"
+            raise UsageError(f"{place}: {problem.message}; mend the project file first")
     return project
+
+
+def _root_around(here: Path) -> Path:
+    return find_root(here.resolve() / PROJECT_FILE, given=here)
 
 
 def _one_root(found: Sequence[JobPath], inputs: Inputs) -> Path:
@@ -124,16 +146,17 @@ def _one_root(found: Sequence[JobPath], inputs: Inputs) -> Path:
     if len(roots) > 1:
         shown = " and ".join(show(root, inputs.here) for root in roots[:2])
         raise UsageError(f"these paths belong to two projects, {shown}; run them one after the other")
-    return roots[0] if roots else inputs.here
+    return roots[0] if roots else _root_around(inputs.here)
 
 
 def _load_project(root: Path, inputs: Inputs) -> tuple[Project, list[Problem]]:
     path = root / PROJECT_FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         if inputs.environment:
             raise UsageError(f"there is no environment {inputs.environment}: no {PROJECT_FILE} declares any")
         return Project(), []
-    document = read_document(read_bytes(path), file=show(path, inputs.here))
+    shown = show(path, inputs.here)
+    document = read_document(read_bytes(path, shown=shown), file=shown)
     problems = [*document.problems, *check_project_file(document)]
     if any(problem.severity is Severity.ERROR for problem in problems):
         return Project(), problems
@@ -150,7 +173,7 @@ def _read(found: Sequence[JobPath]) -> tuple[dict[str, Document], dict[str, Docu
     named: dict[str, Document] = {}
     from_folders: dict[str, Document] = {}
     for job_path in found:
-        document = read_document(read_bytes(job_path.path), file=job_path.shown)
+        document = read_document(read_bytes(job_path.path, shown=job_path.shown), file=job_path.shown)
         (named if job_path.named else from_folders)[job_path.name] = document
     return named, from_folders
 
@@ -163,22 +186,27 @@ def _drop_data_files(documents: dict[str, Document], root: Path) -> dict[str, Do
     return {
         name: document
         for name, document in documents.items()
-        if (root / name).with_name(Path(document.file).name).resolve() not in data
+        if _real((root / name).with_name(Path(document.file).name)) not in data
     }
 
 
-def _data_files(document: Document, folder: Path) -> set[Path]:
-    found: set[Path] = set()
+def _data_files(document: Document, folder: Path) -> set[str]:
+    found: set[str] = set()
     if isinstance(document.data, dict):
         for job in [document.data, *_mappings(document.data.get("jobs"))]:
             for_each = job.get("for_each")
             file = for_each.get("file") if isinstance(for_each, dict) else for_each
             found |= {
-                (folder / path).resolve()
+                _real(folder / path)
                 for path in (file, job.get("body_file"))
                 if isinstance(path, str) and "\0" not in path
             }
     return found
+
+
+def _real(path: Path) -> str:
+    """Follow links as far as they lead; those in a circle are nobody's fault here."""
+    return os.path.realpath(path)
 
 
 def _mappings(value: Any) -> list[dict[str, Any]]:
@@ -211,12 +239,20 @@ def _bad_stem(document: Document, stem: str) -> Problem:
 def _variables(inputs: Inputs) -> tuple[Source, ...]:
     sources: list[Source] = []
     if inputs.vars_file is not None:
-        document = read_document(read_bytes(inputs.here / inputs.vars_file), file=str(inputs.vars_file))
+        shown = str(inputs.vars_file)
+        document = read_document(read_bytes(inputs.here / inputs.vars_file, shown=shown), file=shown)
         if document.problems or not isinstance(document.data, dict):
             why = document.problems[0].message if document.problems else "it holds no mapping"
-            raise UsageError(f"the variables in {inputs.vars_file} cannot be read: {why}")
+            raise UsageError(f"the variables in {shown} cannot be read: {why}")
         sources.append(Source(document=document, path=(), fields=document.data))
     if inputs.variables:
-        document = read_document(orjson.dumps(dict(inputs.variables)), file="--var")
+        document = read_document(_write_variables(inputs.variables), file="--var")
         sources.append(Source(document=document, path=(), fields=document.data))
     return tuple(sources)
+
+
+def _write_variables(variables: Mapping[str, str]) -> bytes:
+    try:
+        return orjson.dumps(dict(variables))
+    except TypeError as error:
+        raise UsageError("--var holds bytes that are not UTF-8") from error

@@ -1,5 +1,6 @@
 """The environment and the project -> the tools that a command works with: server, token, ledger, clock."""
 
+import os
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -19,6 +20,7 @@ from qstash_jobs.settings import (
     read_address,
     read_token,
     state_folder,
+    working_folder,
 )
 from qstash_jobs.transport import open_line
 from qstash_jobs.wire.server import Server
@@ -50,7 +52,9 @@ class Service:
 
 def find_server(env: Mapping[str, str], project_url: str | None) -> tuple[Server, tuple[str, ...]]:
     """Find QStash's address: QSTASH_URL, else the project's, else the default; with what had to be mended in it."""
-    return read_address(env.get("QSTASH_URL") or project_url or DEFAULT_URL)
+    if env.get("QSTASH_URL"):
+        return read_address(env["QSTASH_URL"])
+    return read_address(project_url or DEFAULT_URL, source="the project file's url")
 
 
 def find_service(env: Mapping[str, str], project: Project) -> tuple[Service, tuple[str, ...]]:
@@ -86,12 +90,27 @@ def find_ledger(url: str | None, env: Mapping[str, str], project: Project) -> Pa
     chosen = url or project.ledger
     if chosen is None:
         return state_folder(env) / "ledger.db"
+    if _holds_password(chosen):
+        raise UsageError(
+            "a ledger's address may hold no password: every process list would show it; set PGPASSWORD"
+        )
     if chosen.startswith(("postgresql://", "postgres://")):
         raise UsageError("this version keeps its ledger in SQLite: --ledger sqlite:///PATH")
     path = chosen.removeprefix("sqlite://")
-    if path == chosen or not path.startswith("/") or path == "/":
+    if path == chosen or not path.strip("/") or path.startswith(("/~", "/:memory:")) or path[0] != "/":
         raise UsageError(f"the ledger {chosen} cannot be used; write sqlite:///PATH, with an absolute path")
-    return Path(path)
+    return Path("/" + path.lstrip("/"))
+
+
+def _holds_password(address: str) -> bool:
+    # postgresql.org/docs, "Connection URIs": user:password@host, or ?password=
+    place, _, parameters = address.partition("://")[2].partition("?")
+    return ":" in place.partition("/")[0].rpartition("@")[0] or "password=" in parameters
+
+
+def holds_ledger(path: Path) -> bool:
+    """Say whether there is anything where the ledger should be."""
+    return os.path.lexists(path)
 
 
 def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
@@ -100,20 +119,18 @@ def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
 
 
 @contextmanager
-def reading_ledger(url: str | None) -> Iterator[Ledger]:
+def reading_ledger(url: str | None, project: Project) -> Iterator[Ledger]:
     """Open the ledger that a command which only looks is meant to read; UsageError where there is none yet."""
-    env = environment()
-    path = find_ledger(url, env, find_project(Path.cwd()))
-    if not path.exists():
+    path = find_ledger(url, environment(), project)
+    if not holds_ledger(path):
         raise UsageError(f"there is no ledger at {path} yet; the first run makes it")
     with closing(open_ledger(path, read_only=True)) as ledger:
         yield ledger
 
 
-def service_here() -> Service:
-    """Find address and token for a command that reads no job files."""
-    service, _ = find_service(environment(), find_project(Path.cwd()))
-    return service
+def project_here(environment_name: str | None) -> Project:
+    """Read the project around the working directory, in an environment, for a command that reads no job files."""
+    return find_project(working_folder(), environment_name or "")
 
 
 def system_clock() -> Clock:

@@ -64,6 +64,16 @@ def ledger(command: F) -> F:
     )(command)
 
 
+def environment(command: F) -> F:
+    """The option that chooses an environment of the project, for the commands that read no job files."""
+    return click.option(
+        "--environment",
+        envvar="QSTASH_JOBS_ENVIRONMENT",
+        metavar="NAME",
+        help="Environment of the project file, whose ledger and token are used.",
+    )(command)
+
+
 def batch_size(command: F) -> F:
     """How many messages share a request."""
     return click.option(

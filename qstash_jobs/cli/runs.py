@@ -10,6 +10,7 @@ from qstash_jobs.cli.terminal import Terminal
 
 @click.command("runs")
 @options.ledger
+@options.environment
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="At most."
 )
@@ -23,11 +24,11 @@ from qstash_jobs.cli.terminal import Terminal
 )
 def command(**given: Any) -> int:
     """List the runs of the ledger, newest first."""
-    from qstash_jobs.api.world import reading_ledger, system_clock
+    from qstash_jobs.api.world import project_here, reading_ledger, system_clock
     from qstash_jobs.report.runs import write_runs, write_runs_jsonl
 
     terminal = Terminal()
-    with reading_ledger(given["ledger"]) as ledger:
+    with reading_ledger(given["ledger"], project_here(given["environment"])) as ledger:
         runs = ledger.runs(limit=given["limit"])
         if given["format_"] == "jsonl":
             terminal.results(write_runs_jsonl(runs))

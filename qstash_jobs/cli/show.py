@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 @click.command("show")
 @click.argument("what", metavar="RUN|MESSAGE")
 @options.ledger
+@options.environment
 @click.option("--run", "run", metavar="RUN", help="The run that the message's name belongs to.")
 @click.option(
     "--format",
@@ -29,10 +30,12 @@ def command(**given: Any) -> int:
 
     RUN is a run's id or its beginning. MESSAGE is a msg_… id of QStash, our qj-… id or its beginning, or a name.
     """
-    from qstash_jobs.api.world import reading_ledger
+    from qstash_jobs.api.world import project_here, reading_ledger
+    from qstash_jobs.cli.inputs import check_text
     from qstash_jobs.errors import UsageError
 
-    with reading_ledger(given["ledger"]) as ledger:
+    check_text("RUN|MESSAGE", given["what"])
+    with reading_ledger(given["ledger"], project_here(given["environment"])) as ledger:
         run = None if given["run"] else _find_run(ledger, given["what"])
         if run is not None:
             _show_run(ledger, run, given["format_"])

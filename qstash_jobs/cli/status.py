@@ -9,15 +9,17 @@ from qstash_jobs.cli import options
 from qstash_jobs.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from qstash_jobs.boundary import Ledger
     from qstash_jobs.follow import Target
+    from qstash_jobs.record import Record
 
 
 @click.command("status")
 @click.argument("what", metavar="[RUN|MESSAGE]", default="")
 @options.ledger
+@options.environment
 @click.option(
     "--wait", metavar="DURATION", help="Ask until all are delivered or have failed, so long at most."
 )
@@ -35,23 +37,27 @@ def command(**given: Any) -> int:
     \b
     Exit codes:
       0  all were delivered
-      1  a delivery failed for good, or was cancelled
+      1  a delivery failed for good, or was cancelled, or a message was rejected
       9  some are not delivered yet
     """
     from qstash_jobs.api.following import describe, follow_messages
-    from qstash_jobs.api.world import reading_ledger, service_here, system_clock
-    from qstash_jobs.cli.inputs import read_duration
+    from qstash_jobs.api.world import find_service, project_here, reading_ledger, system_clock
+    from qstash_jobs.cli.inputs import check_text, read_duration
     from qstash_jobs.mask import Mask
     from qstash_jobs.report.deliveries import summarise_deliveries, write_followed, write_followed_json
+    from qstash_jobs.settings import environment
 
+    check_text("RUN|MESSAGE", given["what"] or None)
     wait_s = read_duration("--wait", given["wait"])
     terminal = Terminal()
     clock = system_clock()
-    service = service_here()
+    project = project_here(given["environment"])
+    service, _ = find_service(environment(), project)
     terminal.mask = Mask({"QSTASH_TOKEN": service.token})
     states: Counter[str] = Counter()
-    with reading_ledger(given["ledger"]) as ledger:
-        for progress in follow_messages(_targets(ledger, given["what"]), service, clock, wait_s=wait_s):
+    with reading_ledger(given["ledger"], project) as ledger:
+        targets = _targets(ledger, given["what"], states)
+        for progress in follow_messages(targets, service, clock, wait_s=wait_s):
             followed = describe(progress)
             states[followed.state] += 1
             if given["format_"] == "jsonl":
@@ -60,24 +66,37 @@ def command(**given: Any) -> int:
                 line = write_followed(followed, now=clock.now(), width=terminal.width, colour=terminal.colour)
                 terminal.result(line)
     terminal.note(summarise_deliveries(states))
-    if states["failed"] or states["cancelled"]:
+    if states.keys() & {"failed", "cancelled", "rejected", "refused"}:
         return 1
     return 0 if set(states) <= {"delivered"} else 9
 
 
-def _targets(ledger: "Ledger", text: str) -> "Iterator[Target]":
-    from qstash_jobs.api.following import targets_of
+def _targets(ledger: "Ledger", text: str, states: "Counter[str]") -> "Iterator[Target]":
     from qstash_jobs.errors import UsageError
     from qstash_jobs.follow import Target
 
     runs = ledger.find_runs(text)
     if runs and (not text or len(runs) == 1):
-        return targets_of(ledger.messages(run=runs[0].id))
+        return _published(ledger.messages(run=runs[0].id), states)
     if len(runs) > 1:
         raise UsageError(f"{len(runs)} runs begin with {text}; give more of its id")
     records = ledger.find_messages(text) if text else []
     if records:
-        return targets_of(records)
+        return _published(records, states)
     if text.startswith("msg_"):
         return iter([Target(message_id=text, name=text, id="", url=None)])
     raise UsageError(f"the ledger knows no run and no message {text}".rstrip() + "; see qstash-jobs runs")
+
+
+def _published(records: "Iterable[Record]", states: "Counter[str]") -> "Iterator[Target]":
+    """Name what QStash can be asked about; count what it never accepted, which will not be delivered either."""
+    from qstash_jobs.api.following import targets_of
+    from qstash_jobs.record import State
+    from qstash_jobs.report.wording import name_state
+
+    for record in records:
+        yield from targets_of([record])
+        if not record.message_ids and record.state is not State.ABANDONED:
+            states[name_state(record.state)] += 1
+        elif len(record.message_ids) < len(record.endpoints):
+            states["refused"] += len(record.endpoints) - len(record.message_ids)
