@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qstash_jobs.document import Document
+from qstash_jobs.grammar import LONGEST_S, GrammarError, read_seconds
 from qstash_jobs.job import Source
 from qstash_jobs.problem import Path
 
@@ -14,6 +15,9 @@ QUOTAS: Mapping[str, Mapping[str, int]] = {
     "payg": {"message_size": 10 * 1_048_576, "delay": 31_536_000, "timeout": 7_200},
     "fixed": {"message_size": 50 * 1_048_576},
 }
+
+
+SIZES: Mapping[str, int] = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,8 @@ class Project:
     ledger: str | None = None
     token_from: str = "QSTASH_TOKEN"  # noqa: S105 - the name of a variable
     account: str | None = None
-    quota: Mapping[str, Any] = field(default_factory=dict)
+    quota: Mapping[str, int] = field(default_factory=dict)
+    """Limits by name: sizes in bytes, times in seconds."""
     defaults: tuple[Source, ...] = ()
     """Weakest first."""
     vars: tuple[Source, ...] = ()
@@ -69,5 +74,20 @@ def _source(document: Document, mapping: Mapping[str, Any], path: Path) -> tuple
     return (Source(document=document, path=path, fields=fields),) if fields else ()
 
 
-def _read_quota(quota: Any) -> Mapping[str, Any]:
-    return QUOTAS[quota] if isinstance(quota, str) else quota or {}
+def _read_quota(quota: Any) -> Mapping[str, int]:
+    if isinstance(quota, str):
+        return QUOTAS[quota]
+    return {name: _read_limit(name, limit) for name, limit in (quota or {}).items()}
+
+
+def _read_limit(name: str, limit: Any) -> int:
+    """Read one limit as the schema allows it: a whole number, a size such as `10MiB`, a duration such as `90d`."""
+    if not isinstance(limit, str):
+        return int(limit)
+    if name != "message_size":
+        try:
+            return read_seconds(limit)
+        except GrammarError:  # over a hundred years, which no delay can reach
+            return LONGEST_S
+    digits = limit.rstrip("BGKMi")
+    return int(digits) * SIZES[limit.removeprefix(digits)]

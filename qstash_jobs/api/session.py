@@ -171,6 +171,7 @@ def _context(workspace: Workspace, surroundings: Surroundings) -> Context:
         now=surroundings.now,
         server_is_local=surroundings.server_is_local,
         max_delay_s=quota.get("delay"),
+        max_retries=quota.get("retries"),
         max_message_bytes=quota.get("message_size"),
         max_timeout_s=quota.get("timeout"),
         policies=tuple(read_policy(source.fields) for source in workspace.project.policies),

@@ -23,9 +23,14 @@ def read_not_before(fields: Mapping[str, Any]) -> datetime:
         raise _bad_time(
             f"this is not a time: {value}", "write it as 2026-12-24T18:00:00+01:00, or as Unix seconds"
         ) from error
-    if moment.tzinfo is None:
-        moment = _in_zone(moment, fields.get("timezone"))
-    return moment.astimezone(UTC).replace(microsecond=0)
+    try:
+        if moment.tzinfo is None:
+            moment = _in_zone(moment, fields.get("timezone"))
+        return moment.astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:
+        raise _bad_time(
+            f"{value} is before or after all years of the calendar", "write another year"
+        ) from error
 
 
 def _from_unix_seconds(seconds: int) -> datetime:

@@ -1,6 +1,7 @@
 """Rendered fields of a job -> a Message."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from qstash_jobs.grammar import GrammarError, read_seconds, read_window
@@ -149,11 +150,16 @@ def _read_duration(value: Any, path: Path) -> int | None:
     if value is None:
         return None
     try:
-        return read_seconds(value)
+        return read_seconds(_plain(value))
     except GrammarError as error:
         raise UnreadableError(
             Finding(path=path, rule="schema-duration", message=str(error), hint=error.hint)
         ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Take `3.0` for 3: to the schema it is a whole number too, and its digits are kept until here."""
+    return int(value) if isinstance(value, Decimal) else value
 
 
 def _read_callback(value: Any, key: str) -> Callback | None:
@@ -177,7 +183,7 @@ def _read_dedup(value: Any) -> Dedup:
         return Dedup(kind=_DEDUP_KINDS[value or "per_run"])
     kind = DedupKind.KEY if "key" in value else DedupKind.ID
     try:
-        window_s = read_window(value["window"]) if "window" in value else Dedup().window_s
+        window_s = read_window(_plain(value["window"])) if "window" in value else Dedup().window_s
     except GrammarError as error:
         raise UnreadableError(
             Finding(path=("dedup", "window"), rule="schema-duration", message=str(error), hint=error.hint)

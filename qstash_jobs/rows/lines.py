@@ -20,7 +20,7 @@ def decode_lines(chunks: Iterable[bytes], *, file: str, encoding: str) -> Iterat
     count = 0
     pending: list[str] = []
     length = 0
-    for text, broken in _decode(chunks, decoder):
+    for text, broken in _decode(chunks, decoder, file):
         for line in io.StringIO(text, newline=""):
             pending.append(line)
             length += len(line)
@@ -51,7 +51,7 @@ def _open_decoder(encoding: str, file: str) -> io.IncrementalNewlineDecoder:
 
 
 def _decode(
-    chunks: Iterable[bytes], decoder: io.IncrementalNewlineDecoder
+    chunks: Iterable[bytes], decoder: io.IncrementalNewlineDecoder, file: str
 ) -> Iterator[tuple[str, UnicodeDecodeError | None]]:
     """Decode each block, and last the rest; of a broken one what stands before the fault, with the error."""
     for chunk, final in _mark_last(chunks):
@@ -60,6 +60,10 @@ def _decode(
         except UnicodeDecodeError as error:
             yield error.object[: error.start].decode(error.encoding, "replace"), error
             return
+        except UnicodeError as error:  # utf-16 and utf-32 without the mark that says which end comes first
+            raise RowError(
+                "the file has no byte order mark", file=file, line=1, hint="name utf-16-le or utf-16-be"
+            ) from error
 
 
 def _mark_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:

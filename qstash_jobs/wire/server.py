@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ def read_server(url: str) -> Server:
 
     Plain `http://` is for this machine only: elsewhere the token could be read on the way.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme not in ("http", "https"):
         raise ValueError("the address of QStash begins with https://")
     if (
@@ -51,6 +51,17 @@ def read_server(url: str) -> Server:
         secure=parts.scheme == "https",
         path=parts.path.rstrip("/"),
     )
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        readable = parts.port != 0 and all(len(label) < 64 for label in (parts.hostname or "").split("."))
+    except ValueError:  # brackets that do not close, a port that is no number or too large
+        readable = False
+    if not readable or ".." in (parts.hostname or ""):
+        raise ValueError("the address of QStash has a host or a port that cannot be")
+    return parts
 
 
 def is_loopback(host: str) -> bool:
