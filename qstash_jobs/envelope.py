@@ -62,7 +62,9 @@ class Envelope:
 
     @property
     def target(self) -> str:
-        """The destination as the ledger keeps it: without the query, which may hold what is nobody's business."""
+        """The destination as the ledger keeps it: without its query, and not at all where it holds a secret."""
+        if self.message.secrets.keys() & {"url", "url_group"}:
+            return "***"
         return destination(self.message).partition("?")[0]
 
 

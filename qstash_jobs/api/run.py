@@ -10,12 +10,14 @@ from typing import Any
 
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.lookup import look_up
+from qstash_jobs.api.masking import MaskedLine
 from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.workspace import Inputs, Workspace
 from qstash_jobs.api.world import Service, chance
 from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.errors import UsageError
+from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.publish import Ending, Options, Settlement, publish
 from qstash_jobs.record import Run, State
@@ -178,6 +180,7 @@ def _publish(
         generation = _next_generation(session, keys, tools)
     tools.ledger.start_run(_run_record(session, tools, run_id, keys.started_at, generation))
     count = _Count(run_id, tell)
+    mask = Mask({**tools.secrets, "QSTASH_TOKEN": tools.service.token})
     ending: Ending | None = None
     exit_code = 6
     try:
@@ -185,7 +188,7 @@ def _publish(
             _envelopes(session, keys, tools, generation),
             run=run_id,
             options=replace(wish.options, skip=frozenset(wish.skip)),
-            open_line=tools.service.open_line,
+            open_line=lambda: MaskedLine(tools.service.open_line(), mask),
             ledger=tools.ledger,
             clock=tools.clock,
             chance=chance,
