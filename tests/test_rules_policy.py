@@ -55,6 +55,11 @@ BROKEN = [
         {**URL, "dedup": "none"},
         "policy-forbid dedup: the policy forbids `dedup.none`",
     ),
+    (
+        {"forbid": ["dedup.none"]},
+        {**URL, "dedup": '${{ environment.name | default("none") }}'},
+        "policy-forbid dedup: the policy forbids `dedup.none`",
+    ),
     ({"forbid": ["queue"]}, {**URL, "queue": "q"}, "policy-forbid queue: the policy forbids `queue`"),
     (
         {"forbid": ["dedup.id"]},

@@ -1,7 +1,6 @@
 """Rules that the project itself made: its policy, and that of the environment."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from qstash_jobs.grammar import show_seconds
 from qstash_jobs.message import Message
@@ -73,7 +72,7 @@ def require(message: Message, context: Context) -> Iterator[Flaw]:
 
 @rule(
     "policy-forbid",
-    fields=(),
+    fields=("dedup",),
     title="no job says what the policy forbids",
     why=f"{WHY} `forbid` lists fields (`queue`), or fields with a value or key (`dedup.none`), that no job has.",
     fix="policy: {forbid: [dedup.none]}",
@@ -82,14 +81,16 @@ def forbid(message: Message, context: Context) -> Iterator[Flaw]:
     for policy in context.policies:
         for text in policy.forbid:
             field, _, value = text.partition(".")
-            if field in message.job.fields and (not value or _says(message.job.fields[field], value)):
+            if field in message.job.fields and (not value or _says(message, field, value)):
                 yield Flaw(path=(field,), message=f"the policy forbids `{text}`", at_key=not value)
 
 
-def _says(found: Any, value: str) -> bool:
-    if isinstance(found, dict):
-        return value in found
-    return str(found).lower() == value.lower()
+def _says(message: Message, field: str, value: str) -> bool:
+    """Say whether a field has this value, or this key; of deduplication what is meant counts, however it is written."""
+    if field == "dedup":
+        return message.dedup.kind.name.lower() == value
+    found = message.job.fields[field]
+    return value in found if isinstance(found, dict) else str(found).lower() == value.lower()
 
 
 @rule(
