@@ -1,7 +1,7 @@
 """A try about to be claimed, and who holds its id -> whether it may go now, or what becomes of it instead."""
 
 from qstash_jobs.publish.decide import may_resend, refuse_window
-from qstash_jobs.publish.results import Settlement
+from qstash_jobs.publish.settlement import SettledState, Settlement
 from qstash_jobs.publish.work import Try
 from qstash_jobs.record import Instant, State, Window
 
@@ -21,7 +21,7 @@ def refuse(item: Try, window: Window | None, now: Instant) -> Settlement | None:
     return _settle(item, "skipped", refusal)
 
 
-def _settle(item: Try, state: str, why: str) -> Settlement:
+def _settle(item: Try, state: SettledState, why: str) -> Settlement:
     return Settlement(
         envelope=item.envelope,
         state=state,

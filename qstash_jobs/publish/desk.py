@@ -11,10 +11,12 @@ from qstash_jobs.publish.crew import Crew, News
 from qstash_jobs.publish.health import Health
 from qstash_jobs.publish.journal import Journal
 from qstash_jobs.publish.options import Ending, UnrecordedError
-from qstash_jobs.publish.results import Settlement, read_answer, write_settlement, write_unfinished
+from qstash_jobs.publish.pace import back_off_s
+from qstash_jobs.publish.results import conclude, read_answer
 from qstash_jobs.publish.schedule import Schedule
 from qstash_jobs.publish.sender import Answered, Crashed, Stuck
-from qstash_jobs.publish.verdict import again_after_s, end_run, is_answer, is_worth_another, pause_s
+from qstash_jobs.publish.settlement import Settlement
+from qstash_jobs.publish.verdict import end_run, is_answer, is_worth_another, pause_s
 from qstash_jobs.publish.work import Batch, Try
 from qstash_jobs.record import Instant
 from qstash_jobs.wire.http import Held, Untrusted
@@ -27,6 +29,7 @@ LAST_ANSWERS_S = 35.0
 """How long answers are waited for once something broke: a request's deadline and a bit."""
 
 _BROKEN = Ending(exit_code=70, reason="the run broke off")
+_NOT_REACHED = NotSent(reason="the run stopped before another try")
 _SPLIT = NotSent(reason="the batch it stood in was refused as a whole")
 
 
@@ -172,23 +175,29 @@ class Desk:
         again: list[Try] = []
         now = self.clock.now()
         for item, outcome in zip(flight.batch.tries, outcomes, strict=True):
-            self.journal.record(item, outcome, now)
+            left = conclude(item, outcome, elapsed_ms=event.elapsed_ms)
+            self.journal.record(item, left, now)
             if is_worth_another(flight.batch, outcome):
-                again.append(item.again(outcome, sent_at=flight.claimed_at))
+                again.append(item.again(left, sent_at=flight.claimed_at))
             else:
-                self.journal.settle(write_settlement(item, outcome, elapsed_ms=event.elapsed_ms))
+                self.journal.settle(left)
         self._draw_conclusions(outcomes, event)
         if again:
-            batch = replace(flight.batch, tries=tuple(again), failures=flight.batch.failures + 1)
-            self.schedule.put_back(batch, wait_s=again_after_s(batch, self.chance()))
+            failures = flight.batch.failures + 1
+            wait_s = max(back_off_s(failures, self.chance()), *map(pause_s, outcomes))
+            self.schedule.put_back(
+                replace(flight.batch, tries=tuple(again), failures=failures), wait_s=wait_s
+            )
 
     def _bisect(self, flight: Flight) -> None:
         """Find out by halves which message a refusal of the whole batch is about."""
+        again: list[Try] = []
         now = self.clock.now()
         for item in flight.batch.tries:
-            self.journal.record(item, _SPLIT, now)
-        tries = tuple(item.again(_SPLIT, sent_at=flight.claimed_at) for item in flight.batch.tries)
-        self.schedule.put_back(*replace(flight.batch, tries=tries).halves())
+            left = conclude(item, _SPLIT)
+            self.journal.record(item, left, now)
+            again.append(item.again(left, sent_at=flight.claimed_at))
+        self.schedule.put_back(*replace(flight.batch, tries=tuple(again)).halves())
 
     def _draw_conclusions(self, outcomes: Sequence[Outcome], event: Answered) -> None:
         """Say what follows for the run from the way that one request ended."""
@@ -215,7 +224,8 @@ class Desk:
     def _leave(self) -> None:
         """Settle what another try would have gone to."""
         for item in self.schedule.unfinished():
-            self.journal.settle(write_unfinished(item))
+            left = item.left or replace(conclude(item, _NOT_REACHED), attempts=item.attempt - 1)
+            self.journal.settle(left)
 
     def _await_answers(self) -> None:
         """Send nothing more, and hear what becomes of the requests on the wire."""

@@ -4,14 +4,15 @@ The order of writes is the promise: a claim is on the disk before its first byte
 told. Results and the next claims share one transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 
 from qstash_jobs.boundary import Ledger
-from qstash_jobs.outcome import Outcome
 from qstash_jobs.publish.admission import refuse
 from qstash_jobs.publish.queues import Queues
-from qstash_jobs.publish.results import Settlement, Tell, write_result
+from qstash_jobs.publish.results import write_result
+from qstash_jobs.publish.settlement import Settlement, Tell
 from qstash_jobs.publish.work import Batch, Try
 from qstash_jobs.record import Instant, Record, Result, State, Window
 
@@ -50,13 +51,11 @@ class Journal:
                 admitted.append(kept)
         return admitted
 
-    def record(self, item: Try, outcome: Outcome, at: datetime) -> None:
-        """Take down what an attempt came to."""
-        result = write_result(item, outcome, at)
-        self._results.append(result)
-        envelope = item.envelope
-        if envelope.is_held_by_ledger and envelope.dedup_id is not None and result.state not in _HOLDS_WINDOW:
-            self._released.append(envelope.dedup_id)
+    def record(self, item: Try, left: Settlement, at: datetime) -> None:
+        """Take down where an attempt has left its message."""
+        self._results.append(write_result(item, left, at))
+        if left.state not in _HOLDS_WINDOW and (dedup_id := _held_id(item)) is not None:
+            self._released.append(dedup_id)
 
     def settle(self, settlement: Settlement) -> None:
         """Take down that the run is done with a message; a queue stops behind one that did not get through."""
@@ -69,7 +68,7 @@ class Journal:
         intents, windows = list(self._refused), []
         if now is not None:
             tries = [item for batch in claimed for item in batch.tries]
-            intents += [item.intent(self._run, now) for item in tries]
+            intents += self._intents(tries, now)
             windows = [window for item in tries if (window := item.window(now)) is not None]
         if self._results or intents:
             self._ledger.write(
@@ -84,9 +83,15 @@ class Journal:
             self._tell(settlement)
 
     def _find_windows(self, batches: Sequence[Batch]) -> dict[str, Window]:
-        envelopes = (item.envelope for batch in batches for item in batch.tries)
-        held = [one.dedup_id for one in envelopes if one.is_held_by_ledger and one.dedup_id is not None]
+        ids = (_held_id(item) for batch in batches for item in batch.tries)
+        held = [dedup_id for dedup_id in ids if dedup_id is not None]
         return self._ledger.find_windows(held) if held else {}
+
+    def _intents(self, tries: Sequence[Try], now: Instant) -> Iterator[Record]:
+        """Write the claims; where a job stands is looked up once for its messages in a row."""
+        for job, same_job in groupby(tries, key=lambda item: item.envelope.message.job):
+            line = job.line
+            yield from (item.intent(self._run, now, line=line) for item in same_job)
 
     def _admits(self, item: Try, windows: dict[str, Window], now: Instant) -> bool:
         mine = item.window(now)
@@ -100,3 +105,8 @@ class Journal:
         if settlement.state is State.REJECTED:
             self._refused.append(item.refusal(self._run, now, settlement.error or ""))
         return False
+
+
+def _held_id(item: Try) -> str | None:
+    """Return the deduplication id that the ledger itself holds for a message, if it does."""
+    return item.envelope.dedup_id if item.envelope.is_held_by_ledger else None

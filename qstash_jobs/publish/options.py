@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from qstash_jobs.errors import LedgerError
-from qstash_jobs.publish.results import Settlement
+from qstash_jobs.publish.settlement import Settlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Messages that did not get through -> the queues that stop behind them, so that nothing overtakes."""
 
 from qstash_jobs.message import Message
-from qstash_jobs.publish.results import Settlement
+from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.work import Try
 from qstash_jobs.record import State
 
@@ -25,7 +25,7 @@ class Queues:
         queue = item.envelope.message.queue
         if queue is None or queue not in self._stopped:
             return None
-        if item.last is not None and item.doubtful_since is not None:
+        if item.left is not None and item.doubtful_since is not None:
             return None
         waits = f"the queue {queue} waits for {self._stopped[queue]}"
         doubtful = item.doubtful_since is not None

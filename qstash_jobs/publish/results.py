@@ -1,13 +1,11 @@
 """An attempt's answer -> one outcome for each message, and what each leaves in the ledger and tells the user."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from qstash_jobs.envelope import Envelope
 from qstash_jobs.outcome import (
     Deduplicated,
-    Endpoint,
     Limit,
     Misconfigured,
     NotSent,
@@ -18,30 +16,11 @@ from qstash_jobs.outcome import (
     Throttled,
     Unknown,
 )
+from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.work import Batch, Try
 from qstash_jobs.record import Result, State, settle
 from qstash_jobs.wire.http import Answer
 from qstash_jobs.wire.reply import WholeRefused, read_batch, read_publish
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """What became of a message in this run; told after the ledger has it."""
-
-    envelope: Envelope
-    state: str
-    """A State, or `skipped`."""
-    reason: str | None = None
-    endpoints: tuple[Endpoint, ...] = ()
-    status: int | None = None
-    error: str | None = None
-    attempts: int = 0
-    elapsed_ms: int | None = None
-    foreign: bool = False
-    """Deduplicated against a message that this ledger does not know."""
-
-
-Tell = Callable[[Settlement], None]
 
 
 def read_answer(batch: Batch, answer: Answer, now: datetime) -> tuple[Outcome, ...] | WholeRefused:
@@ -51,22 +30,8 @@ def read_answer(batch: Batch, answer: Answer, now: datetime) -> tuple[Outcome, .
     return (read_publish(answer, group=batch.tries[0].envelope.is_group, now=now),)
 
 
-def write_result(item: Try, outcome: Outcome, now: datetime) -> Result:
-    """Write what the ledger keeps of an attempt."""
-    endpoints = outcome.endpoints if isinstance(outcome, Published | Deduplicated | Partial) else ()
-    return Result(
-        slot=item.envelope.slot,
-        attempt=item.attempt,
-        state=_state(item, outcome),
-        settled_at=now,
-        endpoints=endpoints,
-        status=getattr(outcome, "status", None),
-        error=explain(outcome),
-    )
-
-
-def write_settlement(item: Try, outcome: Outcome, *, elapsed_ms: int) -> Settlement:
-    """Write what the user is told of a message that this run is done with, after this attempt."""
+def conclude(item: Try, outcome: Outcome, *, elapsed_ms: int | None = None) -> Settlement:
+    """Say where an attempt leaves its message, if it is the last one of this run."""
     state = _state(item, outcome)
     foreign = state is State.DEDUPLICATED and has_own_id(item.envelope)
     return Settlement(
@@ -74,25 +39,24 @@ def write_settlement(item: Try, outcome: Outcome, *, elapsed_ms: int) -> Settlem
         state=state,
         reason=_reason(state, outcome, foreign=foreign),
         endpoints=outcome.endpoints if isinstance(outcome, Published | Deduplicated | Partial) else (),
-        status=getattr(outcome, "status", None),
-        error=explain(outcome) if state not in (State.PUBLISHED, State.DEDUPLICATED) else None,
+        status=None if isinstance(outcome, NotSent) else outcome.status,
+        error=explain(outcome),
         attempts=item.attempt,
         elapsed_ms=elapsed_ms,
         foreign=foreign,
     )
 
 
-def write_unfinished(item: Try) -> Settlement:
-    """Write what the user is told of a message whose next attempt this run does not come to."""
-    outcome = item.last or NotSent(reason="the run stopped before another try")
-    state = settle(outcome, doubtful=item.doubtful_since is not None)
-    return Settlement(
-        envelope=item.envelope,
-        state=state,
-        reason=_reason(state, outcome, foreign=False),
-        status=getattr(outcome, "status", None),
-        error=explain(outcome),
-        attempts=item.attempt - 1,
+def write_result(item: Try, settlement: Settlement, now: datetime) -> Result:
+    """Write what the ledger keeps of an attempt."""
+    return Result(
+        slot=item.envelope.slot,
+        attempt=item.attempt,
+        state=cast(State, settlement.state),  # an attempt ends in one of the ledger's own
+        settled_at=now,
+        endpoints=settlement.endpoints,
+        status=settlement.status,
+        error=settlement.error,
     )
 
 

@@ -8,7 +8,7 @@ from qstash_jobs.publish.backlog import Backlog
 from qstash_jobs.publish.health import Health
 from qstash_jobs.publish.pace import Pace
 from qstash_jobs.publish.queues import Queues
-from qstash_jobs.publish.results import Settlement
+from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.source import Source
 from qstash_jobs.publish.work import Batch, Try
 
@@ -64,7 +64,7 @@ class Schedule:
         ahead = (self.next,) if self.next is not None else ()
         for batch in (*ahead, *self.backlog, *self.source.parked):
             yield from (
-                item for item in batch.tries if item.last is not None or item.doubtful_since is not None
+                item for item in batch.tries if item.left is not None or item.doubtful_since is not None
             )
 
     def _pull(self, now_s: float, busy: Busy) -> Batch | None:

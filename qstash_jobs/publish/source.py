@@ -9,7 +9,7 @@ from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Envelope
 from qstash_jobs.publish.decide import ABANDONED, Hold, Send, Skip, decide, look_up
 from qstash_jobs.publish.queues import Queues
-from qstash_jobs.publish.results import Settlement, Tell
+from qstash_jobs.publish.settlement import SettledState, Settlement, Tell
 from qstash_jobs.publish.work import Batch, Try, gather
 from qstash_jobs.record import SETTLED, Instant, Record, State
 
@@ -117,7 +117,7 @@ def _is_open(record: Record | None) -> bool:
     return record is None or record.state not in SETTLED or record.is_foreign
 
 
-def _settled(envelope: Envelope, record: Record, state: str, reason: str) -> Settlement:
+def _settled(envelope: Envelope, record: Record, state: SettledState, reason: str) -> Settlement:
     return Settlement(
         envelope=envelope,
         state=state,

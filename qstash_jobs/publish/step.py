@@ -11,8 +11,8 @@ from qstash_jobs.publish.journal import Journal
 from qstash_jobs.publish.options import Ending, Options
 from qstash_jobs.publish.pace import Pace
 from qstash_jobs.publish.queues import Queues
-from qstash_jobs.publish.results import Tell
 from qstash_jobs.publish.schedule import Schedule
+from qstash_jobs.publish.settlement import Tell
 from qstash_jobs.publish.source import Source
 
 

@@ -3,7 +3,6 @@
 from qstash_jobs.outcome import Limit, Misconfigured, NotSent, Outcome, Throttled, Unknown
 from qstash_jobs.publish.decide import show_time
 from qstash_jobs.publish.options import Ending
-from qstash_jobs.publish.pace import back_off_s
 from qstash_jobs.publish.work import Batch
 
 TRIES = 5
@@ -24,12 +23,6 @@ def is_worth_another(batch: Batch, outcome: Outcome) -> bool:
             return batch.failures + 1 < TRIES and batch.may_repeat
         case _:
             return False
-
-
-def again_after_s(batch: Batch, chance: float) -> float:
-    """Choose how long a batch waits for its next request; `chance` is a random number from 0 to 1."""
-    wait_s = back_off_s(batch.failures, chance)
-    return max(wait_s, *(pause_s(item.last) for item in batch.tries if item.last is not None))
 
 
 def pause_s(outcome: Outcome) -> float:

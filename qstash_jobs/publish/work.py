@@ -4,15 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from qstash_jobs.envelope import Envelope
-from qstash_jobs.outcome import Outcome, Unknown
+from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.record import Instant, Record, State, Window
+from qstash_jobs.value import bulk_dataclass
 from qstash_jobs.wire.calls import batch_request
 from qstash_jobs.wire.http import Request
 
 BATCH_BYTES = 512 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
     """One attempt of one message."""
 
@@ -21,18 +22,16 @@ class Try:
     """Counted over all runs, from 1."""
     doubtful_since: Instant | None = None
     """When an earlier attempt may have been accepted."""
-    last: Outcome | None = None
-    """What the attempt before came to, if it was one of this run."""
+    left: Settlement | None = None
+    """Where the attempt before has left it, if that was in this run."""
 
-    def again(self, outcome: Outcome, *, sent_at: Instant) -> "Try":
-        """Return the next attempt, after one that was claimed at `sent_at` and came to this."""
-        doubtful_since = self.doubtful_since
-        if doubtful_since is None and isinstance(outcome, Unknown):
-            doubtful_since = sent_at
-        return replace(self, attempt=self.attempt + 1, doubtful_since=doubtful_since, last=outcome)
+    def again(self, left: Settlement, *, sent_at: Instant) -> "Try":
+        """Return the next attempt, after one that was claimed at `sent_at` and has left it so."""
+        doubtful_since = self.doubtful_since or (sent_at if left.state is State.IN_DOUBT else None)
+        return replace(self, attempt=self.attempt + 1, doubtful_since=doubtful_since, left=left)
 
-    def intent(self, run: str, now: Instant) -> Record:
-        """Write what the ledger has to know before the first byte."""
+    def intent(self, run: str, now: Instant, *, line: int | None = None) -> Record:
+        """Write what the ledger has to know before the first byte; `line` is the job's, if it is known."""
         message = self.envelope.message
         return Record(
             slot=self.envelope.slot,
@@ -43,7 +42,7 @@ class Try:
             attempt=self.attempt,
             run=run,
             file=message.job.file,
-            line=message.job.line,
+            line=message.job.line if line is None else line,
             target=self.envelope.target,
             first_maybe_sent=self.doubtful_since or now,
         )
