@@ -1,0 +1,176 @@
+"""The page about pipelines: its workflow is read as GitHub reads it, and its steps run in their order.
+
+Nothing is fetched: the steps that use an action are left out, and so is the installation, because the program is
+installed already. The folder of the ledger takes the place of the cache.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from doc_blocks import read_blocks
+
+from qstash_jobs.local import LocalServer, start_server
+
+PAGE = "gitops.md"
+BLOCK, ONCE = read_blocks(PAGE, "yaml")
+WORKFLOW: dict[Any, Any] = yaml.safe_load(BLOCK.text)
+ON = WORKFLOW[True]
+"""YAML 1.1 takes the key `on` for true."""
+
+CHECK, PUBLISH = WORKFLOW["jobs"]["check"], WORKFLOW["jobs"]["publish"]
+SHA = "8f3c1f0d6a0e4b1c9d2e7f5a3b8c6d4e2f1a0b9c"
+INSTALL = "python -m pip install qstash-jobs"
+EXPRESSION = re.compile(r"\$\{\{ secrets\.(\w+) \}\}")
+
+
+@dataclass(slots=True, kw_only=True)
+class Runner:
+    """A runner with a checkout, and an environment that has no token until a step is given one."""
+
+    root: Path
+    server: LocalServer
+    secrets: dict[str, str]
+
+    def run(self, job: dict[str, Any], **more: str) -> list[tuple[int, str]]:
+        """Run the steps of a job until one fails; return exit codes and output."""
+        done: list[tuple[int, str]] = []
+        for step in job["steps"]:
+            if "run" in step and step["run"] != INSTALL:
+                done.append(self._run(step["run"], job.get("env", {}) | step.get("env", {}) | more))
+                if done[-1][0]:
+                    break
+        return done
+
+    def _run(self, command: str, given: dict[str, str]) -> tuple[int, str]:
+        env = {
+            "HOME": str(self.root),
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "CI": "true",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_SHA": SHA,
+            "QSTASH_URL": self.server.url,
+        }
+        env |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+        env |= {name: self._fill(value) for name, value in given.items()}
+        # docs.github.com, "Workflow syntax", shell: what runs where none is named
+        process = subprocess.run(
+            ["bash", "-e", "-c", command],
+            cwd=self.root / "checkout",
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        return process.returncode, process.stdout
+
+    def _fill(self, value: str) -> str:
+        filled = EXPRESSION.sub(lambda found: self.secrets[found[1]], value)
+        assert "${{" not in filled
+        return filled.replace("/home/runner", str(self.root))
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / "checkout" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def published(self) -> int:
+        return sum(
+            len(json.loads(request.body)) if request.target.endswith("/v2/batch") else 1
+            for request in self.server.requests()
+        )
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[Runner]:
+    with start_server(record_requests=True) as server:
+        runner = Runner(root=tmp_path, server=server, secrets={"QSTASH_TOKEN": server.token})
+        runner.write("qstash-jobs.yaml", "project: shop\n")
+        runner.write("jobs/hello.yaml", "url: https://api.example.com/hello\nbody: {hello: world}\n")
+        runner.write("jobs/once.yaml", ONCE.text)
+        yield runner
+
+
+def test_a_pull_request_is_checked_without_token_secrets_and_network(runner: Runner) -> None:
+    assert "secrets" not in json.dumps(CHECK)
+    runner.write(
+        "jobs/hello.yaml", "url: https://api.example.com/hello\nheaders: {X-Key: '${{ secrets.API_KEY }}'}\n"
+    )
+    (valid, _), (planned, plan) = runner.run(CHECK, QSTASH_URL="http://127.0.0.1:9")
+    assert (valid, planned) == (0, 0)
+    assert "would publish 2 messages" in plan
+    assert runner.published() == 0
+
+
+def test_a_pull_request_with_a_mistake_is_told_beside_its_line(runner: Runner) -> None:
+    runner.write("jobs/hello.yaml", "url: https://api.example.com/hello\nretrys: 3\n")
+    [(code, output)] = runner.run(CHECK)
+    assert code == 2
+    assert "::error file=jobs/hello.yaml,line=2," in output
+
+
+def test_a_push_publishes_and_the_same_commit_again_publishes_nothing_twice(runner: Runner) -> None:
+    [(code, output)] = runner.run(PUBLISH)
+    assert code == 0, output
+    assert "published 2" in output
+    [(code, output)] = runner.run(PUBLISH)
+    assert code == 0, output
+    assert "skipped 2" in output
+    assert runner.published() == 2
+
+
+def test_the_next_commit_publishes_again_but_not_what_is_to_go_out_once(runner: Runner) -> None:
+    runner.run(PUBLISH)
+    [(code, output)] = runner.run(PUBLISH, GITHUB_SHA=SHA[::-1])
+    assert code == 0, output
+    assert "published 1, skipped 1" in output
+    assert runner.published() == 3
+
+
+def test_a_lost_ledger_is_as_the_page_says(runner: Runner) -> None:
+    runner.run(PUBLISH)
+    for path in sorted((runner.root / "qstash-jobs").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    [(code, output)] = runner.run(PUBLISH)
+    assert code == 1
+    assert "deduplicated" in output
+    assert len(runner.server.deliveries()) == 2
+
+
+def test_the_token_is_given_to_one_step_and_the_workflow_may_only_read() -> None:
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert "permissions" not in CHECK
+    assert "permissions" not in PUBLISH
+    given = [step for step in PUBLISH["steps"] if "QSTASH_TOKEN" in step.get("env", {})]
+    assert [step["name"] for step in given] == ["Publish"]
+    assert "secrets." in given[0]["env"]["QSTASH_TOKEN"]
+    assert PUBLISH["environment"] == "production"
+
+
+def test_only_a_push_publishes_and_one_at_a_time() -> None:
+    assert set(ON) == {"pull_request", "push"}
+    assert ON["push"]["branches"] == ["main"]
+    assert CHECK["if"] == "github.event_name == 'pull_request'"
+    assert PUBLISH["if"] == "github.event_name == 'push'"
+    assert PUBLISH["concurrency"] == {"group": "qstash-jobs-production", "cancel-in-progress": False}
+
+
+def test_the_ledger_is_where_the_cache_looks_and_is_kept_after_a_failure() -> None:
+    steps = {step["name"]: step for step in PUBLISH["steps"] if "name" in step}
+    fetch, keep = steps["Fetch the ledger"], steps["Keep the ledger"]
+    ledger = PUBLISH["env"]["QSTASH_JOBS_LEDGER"].removeprefix("sqlite://")
+    assert {fetch["with"]["path"], keep["with"]["path"]} == {str(Path(ledger).parent)}
+    assert fetch["with"]["key"] == keep["with"]["key"]
+    assert keep["with"]["key"].startswith(fetch["with"]["restore-keys"])
+    assert keep["if"] == "always()"
+    assert list(steps) == ["Install", "Fetch the ledger", "Publish", "Keep the ledger"]
