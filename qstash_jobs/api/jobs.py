@@ -23,6 +23,7 @@ from qstash_jobs.api.following import follow_messages, targets_of
 from qstash_jobs.api.planning import PlanReading, open_plan
 from qstash_jobs.api.results import describe
 from qstash_jobs.api.run import Tools, Wish, run
+from qstash_jobs.api.tally import INTERRUPTED
 from qstash_jobs.api.validate import Validation, validate
 from qstash_jobs.api.workspace import Inputs, load
 from qstash_jobs.api.world import check_environment, find_ledger, find_service, open_ledger, system_clock
@@ -148,7 +149,7 @@ class Jobs:
                 show_problems=_refuse,
                 confirm=lambda _: True,
                 tell=lambda run_id, settlement: tell(describe(run_id, settlement)),
-                stopping=stopping,
+                stopping=lambda: INTERRUPTED if stopping() else 0,
             )
         return RunResult(
             run=report.run or "",

@@ -1,26 +1,26 @@
 """Inputs -> messages published and recorded: the whole way of `run`, from the lock to the last result."""
 
 import secrets as random_bytes
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.lookup import look_up
 from qstash_jobs.api.masking import MaskedLine
+from qstash_jobs.api.outgoing import Outgoing
 from qstash_jobs.api.session import Session, Surroundings
-from qstash_jobs.api.workspace import Inputs, Workspace
+from qstash_jobs.api.tally import INTERRUPTED, Tally, exit_code_of, exit_code_of_run
+from qstash_jobs.api.workspace import STDIN, Inputs, Workspace
 from qstash_jobs.api.world import Service, chance
 from qstash_jobs.boundary import Clock, Ledger
-from qstash_jobs.envelope import Addresser, Envelope
-from qstash_jobs.errors import UsageError
+from qstash_jobs.errors import LedgerError, UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.publish import Ending, Options, Settlement, publish
-from qstash_jobs.record import Run, State
+from qstash_jobs.record import Run
 from qstash_jobs.render import MissingSecret
 from qstash_jobs.resources import Resources
 from qstash_jobs.settings import check_run_key
@@ -63,6 +63,7 @@ class Intention:
     jobs: int
     disabled: tuple[str, ...]
     service: Service
+    project: str
     environment: str
     files: tuple[str, ...]
     """What the names of its jobs begin with."""
@@ -95,12 +96,13 @@ def run(
     show_problems: Callable[[list[Problem]], None],
     confirm: Callable[[Intention], bool],
     tell: Callable[[str, Settlement], None],
-    stopping: Callable[[], bool],
+    stopping: Callable[[], int],
 ) -> Report:
     """Publish the jobs of a workspace; every message at most once for its run key.
 
     `show_problems` is given what validation found, also when nothing keeps the run from going on. `confirm` is
-    asked before the first byte. `tell` is called with the run's id and each settled message. Raises StopError.
+    asked before the first byte. `tell` is called with the run's id and each settled message. `stopping` is asked
+    between requests: 0, or the exit code to stop with. Raises StopError.
     """
     _check_wish(wish, workspace.inputs)
     run_id = new_run_id()
@@ -121,9 +123,13 @@ def run(
         show_problems(problems)
         if any(problem.severity is Severity.ERROR for problem in problems):
             return Report(run=None, exit_code=2, totals={}, problems=tuple(problems))
+        skip = session.skips.names()
         if not confirm(_intention(session, run_id, tools)):
             return Report(run=None, exit_code=0, totals={}, problems=tuple(problems))
-        return _publish(session, keys, wish, tools, run_id, tell=tell, stopping=stopping)
+        options = replace(wish.options, skip=skip)
+        return _publish(
+            session, keys, replace(wish, options=options), tools, run_id, tell=tell, stopping=stopping
+        )
 
 
 def _check_wish(wish: Wish, inputs: Inputs) -> None:
@@ -147,6 +153,7 @@ def _surroundings(wish: Wish, tools: Tools, keys: Keys, run_id: str, project_nam
         project_name=project_name,
         run_id=run_id,
         run_key=wish.run_key,
+        skip=wish.skip,
         recorded_keys=wish.recorded_keys,
         facts_of=keys.facts,
     )
@@ -159,6 +166,7 @@ def _intention(session: Session, run_id: str, tools: Tools) -> Intention:
         jobs=session.totals.jobs,
         disabled=tuple(session.totals.disabled),
         service=tools.service,
+        project=session.surroundings.project_name,
         environment=session.workspace.project.environment,
         files=tuple(session.keys_by_file),
         resources=session.resources,
@@ -173,46 +181,42 @@ def _publish(
     run_id: str,
     *,
     tell: Callable[[str, Settlement], None],
-    stopping: Callable[[], bool],
+    stopping: Callable[[], int],
 ) -> Report:
     generation = wish.recorded_generation
     if wish.again:
         generation = _next_generation(session, keys, tools)
     tools.ledger.start_run(_run_record(session, tools, run_id, keys.started_at, generation))
-    count = _Count(run_id, tell)
+    tally = Tally(run_id, tell)
     mask = Mask({**tools.secrets, "QSTASH_TOKEN": tools.service.token})
-    ending: Ending | None = None
-    exit_code = 6
+    outgoing = Outgoing(session, keys, tools.ledger.fingerprint_key, generation)
+
+    def end(exit_code: int) -> None:
+        tally.leave(session.totals.messages)
+        tools.ledger.end_run(run_id, at=tools.clock.now(), exit_code=exit_code, totals=dict(tally.states))
+
     try:
         ending = publish(
-            _envelopes(session, keys, tools, generation),
+            outgoing,
             run=run_id,
-            options=replace(wish.options, skip=frozenset(wish.skip)),
+            options=wish.options,
             open_line=lambda: MaskedLine(tools.service.open_line(), mask),
             ledger=tools.ledger,
             clock=tools.clock,
             chance=chance,
-            tell=count.tell,
-            stopping=stopping,
+            tell=tally.tell,
+            stopping=lambda: bool(stopping()),
         )
-        count.leave(session.totals.messages)
-        exit_code = _exit_code(count, ending)
-    finally:
-        tools.ledger.end_run(run_id, at=tools.clock.now(), exit_code=exit_code, totals=dict(count.states))
-    return Report(run=run_id, exit_code=exit_code, totals=dict(count.states), ending=ending)
-
-
-def _envelopes(session: Session, keys: Keys, tools: Tools, generation: int) -> Iterator[Envelope]:
-    for keyed in session.tasks():
-        opened = keys.open(keyed.run_key)
-        addresser = Addresser(
-            key=opened.key,
-            key_number=opened.number,
-            generation=generation,
-            fingerprint_key=tools.ledger.fingerprint_key,
-        )
-        for message in keyed.task.messages():
-            yield addresser.address(message)
+    except BaseException as error:
+        with suppress(LedgerError):  # it may be the ledger that failed, and what failed first is what is told
+            end(exit_code_of(error))
+        raise
+    if ending is not None and ending.exit_code == INTERRUPTED:
+        ending = replace(ending, exit_code=stopping() or INTERRUPTED)
+    ending = ending or outgoing.ending
+    exit_code = exit_code_of_run(tally, ending)
+    end(exit_code)
+    return Report(run=run_id, exit_code=exit_code, totals=dict(tally.states), ending=ending)
 
 
 def _next_generation(session: Session, keys: Keys, tools: Tools) -> int:
@@ -242,69 +246,8 @@ def _run_record(session: Session, tools: Tools, run_id: str, started_at: datetim
         project=session.surroundings.project_name,
         environment=workspace.project.environment,
         target=tools.service.target,
-        paths=tuple(str((inputs.here / path).resolve()) for path in inputs.paths),
+        paths=tuple(path if path == STDIN else str((inputs.here / path).resolve()) for path in inputs.paths),
         options=options,
         expected=session.totals.messages,
         keys=tuple(dict.fromkeys(session.keys_by_file.values())),
     )
-
-
-class _Count:
-    """Counts what is told, so that what never was can be told as a number."""
-
-    def __init__(self, run_id: str, tell: Callable[[str, Settlement], None]) -> None:
-        self._run_id = run_id
-        self._tell = tell
-        self.states: Counter[str] = Counter()
-        self.foreign = 0
-
-    def tell(self, settlement: Settlement) -> None:
-        self.states[str(settlement.state)] += 1
-        self.foreign += settlement.foreign
-        self._tell(self._run_id, settlement)
-
-    def leave(self, expected: int) -> None:
-        """Count the messages that the run ended before."""
-        unreached = expected - self.states.total()
-        if unreached > 0:
-            self.states[State.PLANNED] += unreached
-
-
-def _exit_code(count: _Count, ending: Ending | None) -> int:
-    """The highest concern wins: interrupted, authentication or settings, doubt, stopped early, rejected."""
-    states = count.states
-    if ending is not None and ending.exit_code in (130, 143, 4, 2):
-        return ending.exit_code
-    if states[State.IN_DOUBT]:
-        return 3
-    if ending is not None:
-        return ending.exit_code
-    if states[State.PLANNED] and not states[State.REJECTED]:
-        return 5
-    refused = states[State.REJECTED] + states[State.PARTIAL] + count.foreign
-    return 1 if refused or states[State.PLANNED] else 0
-
-
-def continue_run(record: Run, wish: Wish) -> tuple[Inputs, Wish]:
-    """Turn an earlier run's record into what finishes it, with the files as they are now."""
-    options = record.options
-    inputs = Inputs(
-        paths=record.paths,
-        here=Path(str(options["here"])),
-        environment=record.environment,
-        variables=dict(_mapping(options.get("variables"))),
-        vars_file=Path(str(options["vars_file"])) if options.get("vars_file") else None,
-        jobs=tuple(str(one) for one in _list(options.get("jobs"))),
-    )
-    keys = {str(file): str(key) for file, key in _mapping(options.get("keys")).items()}
-    return inputs, replace(
-        wish, recorded_keys=keys, recorded_generation=int(str(options.get("generation", 0)))
-    )
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

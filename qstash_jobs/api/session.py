@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from qstash_jobs.api.skips import Skips
 from qstash_jobs.api.tasks import Named, Task
 from qstash_jobs.api.variables import (
     RunFacts,
@@ -15,6 +16,7 @@ from qstash_jobs.api.variables import (
 )
 from qstash_jobs.api.workspace import Workspace, is_chosen
 from qstash_jobs.job import Job, JobFile
+from qstash_jobs.message import Message
 from qstash_jobs.problem import Problem, Severity, sort_problems
 from qstash_jobs.render import MissingSecret, Scope
 from qstash_jobs.resources import read_resources
@@ -34,6 +36,8 @@ class Surroundings:
     run_id: str
     run_key: str | None = None
     """Of the command line: stronger than any file's."""
+    skip: tuple[str, ...] = ()
+    """Messages to leave out for good, in the words of the command line."""
     recorded_keys: Mapping[str, str] = field(default_factory=dict)
     """The run keys that an earlier run used, by file: it is continued under them."""
     facts_of: Callable[[str], RunFacts] | None = None
@@ -69,6 +73,7 @@ class Session:
         self.totals = Totals()
         self.named = Named()
         """What the messages name of the account, once they are checked."""
+        self.skips = Skips(surroundings.skip)
         self._problems: list[Problem] = list(workspace.problems)
         self._context = _context(workspace, surroundings)
         self.keyed: list[Keyed] = []
@@ -154,8 +159,12 @@ class Session:
             group_names=self.resources.group_names,
         )
 
+    def _note(self, message: Message) -> None:
+        self.named.note(message)
+        self.skips.note(message)
+
     def _check(self, task: Task, *, counts: bool) -> None:
-        checked = task.check(self.named if counts else Named())
+        checked = task.check(self._note if counts else _ignore)
         self._problems += checked.problems
         self.totals.missing_secrets |= checked.missing_secrets
         if not checked.enabled:
@@ -163,6 +172,10 @@ class Session:
         elif counts:
             self.totals.jobs += 1
             self.totals.messages += checked.messages
+
+
+def _ignore(message: Message) -> None:
+    """Let a message pass that only had to be in order."""
 
 
 def _context(workspace: Workspace, surroundings: Surroundings) -> Context:

@@ -1,15 +1,15 @@
 """A Job and its file's Scope -> a Task: read once to check and count every row, and again to make the messages."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qstash_jobs.files import FileError, Reading, inside, read_body
+from qstash_jobs.files import ChangedError, FileError, Reading, inside, read_body
 from qstash_jobs.job import Job
 from qstash_jobs.message import Message, UnreadableError
 from qstash_jobs.prepare import KeyCheck, Preparation, compile_job
-from qstash_jobs.problem import Finding, Location, Problem
+from qstash_jobs.problem import Finding, Location, Problem, Severity
 from qstash_jobs.render import Scope
 from qstash_jobs.rows import Format, Row, RowError, read_rows
 from qstash_jobs.rules import Context
@@ -92,8 +92,8 @@ class Task:
         """Whether rows have no key of their own, so that another order of rows makes other messages."""
         return self.job.for_each is not None and self._compiled.key is None
 
-    def check(self, named: Named) -> Checked:
-        """Make every message and keep none: count them, find what is wrong with them, note what they name."""
+    def check(self, note: Callable[[Message], None]) -> Checked:
+        """Make every message and keep none: count them, and find what is wrong with them; `note` is given each."""
         if self._problems or not self.is_enabled:
             return Checked(problems=tuple(self._problems), enabled=self.is_enabled)
         preparation = self._prepare()
@@ -103,7 +103,7 @@ class Task:
         try:
             for message in preparation.messages(self._rows()):
                 count += 1
-                named.note(message)
+                note(message)
                 if message.row is not None and message.row.key is not None:
                     keys.add(message.row.key)
             problems += self._repeated_keys(keys)
@@ -122,7 +122,14 @@ class Task:
     def messages(self) -> Iterator[Message]:
         """Make the messages, of the rows that the first pass saw; ChangedError where they are others by now."""
         if self.is_enabled:
-            yield from self._prepare(checked=self._is_checked).messages(self._rows())
+            preparation = self._prepare(checked=self._is_checked)
+            yield from preparation.messages(self._rows())
+            for problem in preparation.problems.problems():
+                if problem.severity is Severity.ERROR:
+                    place = f"{problem.location.file}:{problem.location.line}"
+                    raise ChangedError(
+                        f"{place} was in order when it was checked, and is not now: {problem.message}"
+                    )
 
     def _prepare(self, *, checked: bool = False) -> Preparation:
         return Preparation(

@@ -1,9 +1,12 @@
 """The program's door: finds the command, and turns every ending into a sentence and an exit code."""
 
+import errno
 import importlib
+import os
 import sys
 import tempfile
 import traceback
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -58,7 +61,19 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    _mend_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def _mend_streams() -> None:
+    """Give streams that are closed somewhere to go, and write what the locale has no letters for all the same."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def run(arguments: list[str]) -> int:
@@ -69,30 +84,46 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
-        return 2
-    except click.Abort:
-        return _say("interrupted", 130)
-    except KeyboardInterrupt:
-        return _say("interrupted", 130)
-    except BrokenPipeError:
-        from qstash_jobs.cli.terminal import silence_stdout
-
-        silence_stdout()
-        return 0
+        return _say_usage(error)
+    except (click.Abort, KeyboardInterrupt) as error:
+        exit_code = getattr(error, "exit_code", 130)
+        return _say("terminated" if exit_code == 143 else "interrupted", exit_code)
     except StopError as error:
         return _say(str(error), error.exit_code)
-    except Exception:
-        return _report_fault()
+    except Exception as error:
+        return _report_fault(error)
 
 
 def _say(text: str, exit_code: int) -> int:
-    sys.stderr.write(f"qstash-jobs: {text}\n")
+    from qstash_jobs.cli.terminal import Terminal
+    from qstash_jobs.report.escape import escape
+
+    Terminal().warn(f"qstash-jobs: {escape(text)}")
     return exit_code
 
 
-def _report_fault() -> int:
+def _say_usage(error: click.ClickException) -> int:
+    """Say in our own manner what click has to say of the command line."""
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        error.show()
+        return 2
+    text = error.format_message().rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = f"; see {context.command_path} --help" if context is not None else ""
+    return _say(text[:1].lower() + text[1:] + where, 2)
+
+
+def _report_fault(error: Exception) -> int:
     """Leave the traceback in a file only its owner reads: it may hold what no terminal should."""
-    with tempfile.NamedTemporaryFile("w", prefix="qstash-jobs-", suffix=".log", delete=False) as log:
-        log.write(traceback.format_exc())
-    return _say(f"this is a fault of qstash-jobs, not of your files; its trace is in {Path(log.name)}", 70)
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return _say(f"something could not be written: {(error.strerror or str(error)).lower()}", 6)
+    try:
+        with tempfile.NamedTemporaryFile("wb", prefix="qstash-jobs-", suffix=".log", delete=False) as log:
+            log.write("".join(traceback.format_exception(error)).encode(errors="backslashreplace"))
+    except OSError:
+        return _say(f"this is a fault of qstash-jobs, not of your files: {type(error).__name__}", 70)
+    return _say(f"this is a fault of qstash-jobs, not of your files; its trace is in {log.name}", 70)
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""A full or broken disk, or a full device behind stdout, is nobody's fault here."""

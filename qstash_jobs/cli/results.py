@@ -1,17 +1,18 @@
 """Settled messages -> lines on stdout and in the results file, as they come."""
 
+import os
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
 from qstash_jobs.api.results import describe
-from qstash_jobs.cli.terminal import Terminal
+from qstash_jobs.cli.terminal import OutputError, Terminal, explain_error
 from qstash_jobs.errors import UsageError
 from qstash_jobs.publish import Settlement
 from qstash_jobs.record import State
-from qstash_jobs.report.records import write_job, write_result, write_result_json
+from qstash_jobs.report.records import ResultLine, write_job, write_result, write_result_json
 
 FINE = (State.PUBLISHED, State.DEDUPLICATED, "skipped")
 
@@ -26,38 +27,67 @@ class Results:
         self._file: TextIO | None = None
         self._rows: dict[str, Counter[str]] = {}
         self._stack = ExitStack()
+        self.has_failed = False
+        """Some results could not be shown or kept."""
 
     def __enter__(self) -> Self:
         if self._path is not None:
             try:
-                self._file = self._stack.enter_context(self._path.open("a", encoding="utf-8"))
+                self._file = self._stack.enter_context(_open_to_append(self._path))
             except OSError as error:
-                reason = (error.strerror or str(error)).lower()
-                raise UsageError(f"--results {self._path} cannot be written: {reason}") from error
+                raise UsageError(
+                    f"--results {self._path} cannot be written: {explain_error(error)}"
+                ) from error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        with suppress(OSError):  # of a disk that is full, which is told by now
+            self._stack.close()
 
     def tell(self, run: str, settlement: Settlement) -> None:
-        """Show one message that the run is done with."""
+        """Show one message that the run is done with. Where it cannot be shown, the run goes on: the ledger has it."""
         result = describe(run, settlement)
-        if self._file is not None:
-            self._file.write(self._terminal.mask.hide(write_result_json(result)) + "\n")
-            self._file.flush()
+        self._keep(result)
         if self._format == "jsonl":
-            self._terminal.result(write_result_json(result))
+            self._show(write_result_json(result))
             return
         if result.row:
             self._rows.setdefault(settlement.envelope.message.job.name, Counter())[result.state] += 1
         line = write_result(result, colour=self._terminal.colour)
         if line is not None and not (self._terminal.quiet and result.state in FINE):
-            self._terminal.result(line)
+            self._show(line)
 
     def end(self) -> None:
         """Show the jobs with rows."""
         for job, totals in self._rows.items():
             if not (self._terminal.quiet and set(totals) <= set(FINE)):
-                self._terminal.result(write_job(job, totals, colour=self._terminal.colour))
+                self._show(write_job(job, totals, colour=self._terminal.colour))
+
+    def _show(self, line: str) -> None:
+        try:
+            self._terminal.result(line)
+        except OutputError as error:
+            self._fail(str(error))
+
+    def _keep(self, result: ResultLine) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.write(self._terminal.mask.hide(write_result_json(result)) + "\n")
+            self._file.flush()
+        except OSError as error:
+            self._file = None
+            self._fail(f"--results {self._path} cannot be written: {explain_error(error)}")
+
+    def _fail(self, what: str) -> None:
+        self.has_failed = True
+        self._terminal.warn(f"{what}; the run goes on, and the ledger has its results: qstash-jobs show")
+
+
+def _open_to_append(path: Path) -> TextIO:
+    """Open a file without ever waiting: a pipe that nobody reads would block for good."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
+    os.set_blocking(handle, True)
+    return os.fdopen(handle, "a", encoding="utf-8")

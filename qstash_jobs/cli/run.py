@@ -85,13 +85,14 @@ def command(**given: Any) -> int:
       3    something may or may not have been accepted
       4    QStash does not accept the token
       5    stopped early: a limit is reached, or QStash cannot be reached
-      6    the ledger cannot be used
+      6    the ledger, or what takes the results, cannot be written
       7    another run of these jobs is under way
       9    time ran out while waiting for deliveries
       130  interrupted (143: terminated), after a clean stop
     """
-    from qstash_jobs.cli.running import publish_here, publish_there
+    from qstash_jobs.cli.signals import stop_on_signals
 
-    if given["local"]:
-        return publish_here(given)
-    return publish_there(given)
+    with stop_on_signals(at_once=True) as stop:
+        from qstash_jobs.cli.publishing import publish_here, publish_there
+
+        return publish_here(given, stop) if given["local"] else publish_there(given, stop)

@@ -4,11 +4,20 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem
+from qstash_jobs.report.escape import escape
+
+
+class OutputError(StopError):
+    """results cannot be written"""
+
+    exit_code = 6
 
 
 @dataclass(slots=True)
@@ -17,30 +26,47 @@ class Terminal:
 
     quiet: bool = False
     mask: Mask = field(default_factory=lambda: Mask({}))
+    is_deserted: bool = False
+    """Whoever read stdout has gone, as `head` does; what is still written goes nowhere."""
 
     def result(self, text: str) -> None:
-        """Print a result: one line, or one document."""
-        self._write(sys.stdout, text)
+        """Print a result: one line, or one document. OutputError, once, where stdout does not take it."""
+        try:
+            self._write(sys.stdout, text)
+        except BrokenPipeError:
+            self.is_deserted = True
+            silence(sys.stdout)
+        except (OSError, ValueError) as error:
+            silence(sys.stdout)
+            raise OutputError(f"stdout cannot be written: {explain_error(error)}") from error
 
     def results(self, lines: Iterable[str]) -> None:
-        """Print results as they come, a line each."""
+        """Print results as they come, a line each; no more than somebody reads."""
         for line in lines:
             self.result(line)
+            if self.is_deserted:
+                return
 
     def note(self, text: str) -> None:
         """Print progress, totals or a question; nothing with --quiet."""
         if not self.quiet:
-            self._write(sys.stderr, text)
+            self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Print what has to be seen even with --quiet."""
-        self._write(sys.stderr, text)
+        """Print what has to be seen even with --quiet. Where nobody can be told, the exit code still tells."""
+        try:
+            self._write(sys.stderr, text)
+        except (OSError, ValueError):
+            silence(sys.stderr)
 
     def ask(self, question: str) -> bool:
         """Ask a person on stderr; yes only for a clear yes."""
-        sys.stderr.write(self.mask.hide(question))
+        sys.stderr.write(self.mask.hide(escape(question)))
         sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        answer = sys.stdin.readline()
+        if not answer.endswith("\n"):
+            self.warn("")
+        return answer.strip().lower() in ("y", "yes")
 
     def problems(self, found: Sequence[Problem], *, files: int) -> bool:
         """Show what is wrong with job files on stderr; say whether it keeps a command from going on."""
@@ -88,8 +114,14 @@ def _colour(stream: TextIO) -> bool:
     return stream.isatty() and not plain
 
 
-def silence_stdout() -> None:
-    """Point stdout at nothing, after its reader has gone: the interpreter's last flush would fail again."""
-    handle = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(handle, sys.stdout.fileno())
-    os.close(handle)
+def silence(stream: TextIO) -> None:
+    """Point a stream at nothing: what is left in it would fail again when the interpreter ends."""
+    with suppress(OSError, ValueError):
+        handle = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(handle, stream.fileno())
+        os.close(handle)
+
+
+def explain_error(error: OSError | ValueError) -> str:
+    """Say in the system's words why something cannot be written or read."""
+    return (getattr(error, "strerror", None) or str(error)).lower()

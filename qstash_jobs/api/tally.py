@@ -1,0 +1,58 @@
+"""What a run tells of its messages -> how many are in which state, and the exit code that follows from them."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from qstash_jobs.errors import AuthenticationError, StopError
+from qstash_jobs.publish import Ending, Settlement
+from qstash_jobs.record import State
+
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes of a program that was asked to stop, as shells write them."""
+
+
+class Tally:
+    """Counts what is told, so that what never was can be told as a number."""
+
+    def __init__(self, run_id: str, tell: Callable[[str, Settlement], None]) -> None:
+        self._run_id = run_id
+        self._tell = tell
+        self.states: Counter[str] = Counter()
+        self.foreign = 0
+        self.unsent = 0
+        """Those that were tried, and never got out; others only waited behind them."""
+
+    def tell(self, settlement: Settlement) -> None:
+        self.states[str(settlement.state)] += 1
+        self.foreign += settlement.foreign
+        self.unsent += settlement.state == State.PLANNED and settlement.attempts > 0
+        self._tell(self._run_id, settlement)
+
+    def leave(self, expected: int) -> None:
+        """Count the messages that the run ended before."""
+        unreached = expected - self.states.total()
+        if unreached > 0:
+            self.states[State.PLANNED] += unreached
+
+
+def exit_code_of_run(tally: Tally, ending: Ending | None) -> int:
+    """The highest concern wins: interrupted, authentication, doubt, stopped early, rejected."""
+    states = tally.states
+    if ending is not None and ending.exit_code in (INTERRUPTED, TERMINATED, AuthenticationError.exit_code):
+        return ending.exit_code
+    if states[State.IN_DOUBT]:
+        return 3
+    if ending is not None:
+        return ending.exit_code
+    if tally.unsent:
+        return 5
+    if states[State.REJECTED] + states[State.PARTIAL] + tally.foreign:
+        return 1
+    return 5 if states[State.PLANNED] else 0
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Say what the program ends with when this stops a run."""
+    if isinstance(error, StopError):
+        return error.exit_code
+    return int(getattr(error, "exit_code", INTERRUPTED)) if isinstance(error, KeyboardInterrupt) else 70

@@ -1,0 +1,47 @@
+"""What a run is about to do -> the question that is asked on a terminal, or the line that says it elsewhere."""
+
+from qstash_jobs.api.run import Intention
+from qstash_jobs.boundary import Clock, Ledger
+from qstash_jobs.report.records import shorten_run
+from qstash_jobs.report.wording import count, show_age
+
+LOOKED_BACK = 500
+"""Runs among which the last one of the same jobs is looked for."""
+
+
+def write_statement(intention: Intention, ledger: Ledger, clock: Clock, *, finishing: str) -> str:
+    """Say what goes where. `finishing` is the run that is continued, if one is."""
+    last = "" if finishing else _write_last_run(intention, ledger, clock)
+    return _write_intention(intention, finishing) + (f"; {last}" if last else "")
+
+
+def write_question(intention: Intention, ledger: Ledger, clock: Clock, *, finishing: str) -> str:
+    """Ask whether that may go there."""
+    last = "" if finishing else _write_last_run(intention, ledger, clock)
+    return f"{_write_intention(intention, finishing)}?" + (f" {last}" if last else "") + " [y/N] "
+
+
+def _write_intention(intention: Intention, finishing: str) -> str:
+    service = intention.service
+    where = [service.name]
+    where += [f"account {service.account}"] if service.account else []
+    where += [intention.environment] if intention.environment else []
+    left = f"what run {shorten_run(finishing)} left of " if finishing else ""
+    what = f"publish {left}{count(intention.messages, 'message')} of {count(intention.jobs, 'job')}"
+    disabled = f", {len(intention.disabled):,} disabled" if intention.disabled else ""
+    return f"{what}{disabled} to {', '.join(where)}"
+
+
+def _write_last_run(intention: Intention, ledger: Ledger, clock: Clock) -> str:
+    """Tell of the last run of these files: what was published a minute ago is rarely meant twice."""
+    for earlier in ledger.runs(limit=LOOKED_BACK):
+        files = earlier.options.get("keys")
+        same_place = (earlier.project, earlier.environment, earlier.target) == (
+            intention.project,
+            intention.environment,
+            intention.service.target,
+        )
+        if same_place and isinstance(files, dict) and set(files) & set(intention.files):
+            age = show_age(earlier.started_at, clock.now())
+            return f"the last run of these jobs was {age} ({shorten_run(earlier.id)})"
+    return ""

@@ -1,0 +1,170 @@
+"""What `run` does once its words are read: publish to QStash, or to a server in this process."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from math import isfinite
+from typing import Any
+
+from qstash_jobs.api.continuing import continue_run
+from qstash_jobs.api.local import declare, local_service, temporary_ledger
+from qstash_jobs.api.run import Tools, Wish
+from qstash_jobs.api.tally import INTERRUPTED, TERMINATED
+from qstash_jobs.api.workspace import Workspace, load
+from qstash_jobs.api.world import (
+    check_environment,
+    find_ledger,
+    find_service,
+    holds_ledger,
+    open_ledger,
+    project_here,
+    system_clock,
+)
+from qstash_jobs.boundary import Ledger
+from qstash_jobs.cli.inputs import check_secrets_dir, check_text, read_duration, read_inputs
+from qstash_jobs.cli.running import Running
+from qstash_jobs.cli.signals import Stop
+from qstash_jobs.cli.terminal import Terminal
+from qstash_jobs.errors import UsageError
+from qstash_jobs.publish import Options
+from qstash_jobs.record import Run
+from qstash_jobs.settings import Secrets, environment
+
+REMEMBERED = 10_000
+"""Messages that the local server of a run remembers once they are settled: it shares this process's memory."""
+
+
+def publish_there(given: Mapping[str, Any], stop: Stop) -> int:
+    """Publish to QStash."""
+    for option in ("deliver", "real_time"):
+        if given[option]:
+            raise UsageError(f"--{option.replace('_', '-')} goes with --local")
+    if given["continued"] is not None:
+        return _finish_earlier(given, stop)
+    workspace = load(read_inputs(given, default=None))
+    with closing(open_ledger(find_ledger(given["ledger"], environment(), workspace.project))) as ledger:
+        return _publish_with(given, ledger, workspace, _wish(given), stop)
+
+
+def publish_here(given: Mapping[str, Any], stop: Stop) -> int:
+    """Publish to a server in this process, with a ledger that goes with it."""
+    from qstash_jobs.cli.arrivals import show_arrivals
+    from qstash_jobs.local import Retention, start_server
+    from qstash_jobs.local.world.quota import FIXED
+
+    if given["continued"] is not None:
+        raise UsageError("--continue finishes a run against QStash; a local run leaves nothing to continue")
+    workspace = load(read_inputs(given, default="jobs/"))
+    with ExitStack() as stack:
+        server = stack.enter_context(
+            start_server(
+                deliver=given["deliver"],
+                real_time=given["real_time"],
+                quota=FIXED,
+                retention=Retention(messages=REMEMBERED),
+            )
+        )
+        path = stack.enter_context(temporary_ledger())
+        ledger = stack.enter_context(closing(open_ledger(path)))
+        tools = Tools(
+            service=local_service(server, environment()),
+            ledger=ledger,
+            clock=system_clock(),
+            env=environment(),
+            secrets=Secrets(environment(), workspace.inputs.secrets_dir),
+        )
+
+        running = Running(
+            given=given,
+            terminal=Terminal(quiet=given["quiet"]),
+            tools=tools,
+            stop=stop,
+            prepare=lambda intention: declare(intention.resources, server),
+        )
+        with server.hold():
+            report = running.publish(workspace, replace(_wish(given), missing_secret="local", looks_up=False))  # noqa: S106
+        if report.run is None:
+            return report.exit_code
+        exit_code = show_arrivals(server, tools, report.run, running.terminal, format_=given["format_"])
+        running.sum_up(report, waited=True)
+        return report.exit_code or exit_code
+
+
+def _finish_earlier(given: Mapping[str, Any], stop: Stop) -> int:
+    own = ("paths", "run_key", "variables", "vars_file", "jobs")
+    if given["again"] or any(given[name] not in (None, ()) for name in own):
+        raise UsageError(
+            "--continue takes paths, jobs, variables and run key from the run that it finishes; leave them out"
+        )
+    check_secrets_dir(given)
+    path = find_ledger(given["ledger"], environment(), project_here(given["environment"]))
+    if not holds_ledger(path):
+        raise UsageError(f"there is no ledger at {path}, so there is no run to finish")
+    with closing(open_ledger(path)) as ledger:
+        record = _find_run(ledger, given["continued"])
+        inputs, wish = continue_run(record, _wish(given))
+        workspace = load(replace(inputs, secrets_dir=given["secrets_dir"]))
+        return _publish_with(given, ledger, workspace, wish, stop, finishing=record.id)
+
+
+def _find_run(ledger: Ledger, text: str) -> Run:
+    check_text("--continue", text or None)
+    found = ledger.find_runs(text)
+    if not found:
+        raise UsageError(
+            f"no run begins with {text}; see qstash-jobs runs" if text else "the ledger knows no run yet"
+        )
+    if text and len(found) > 1:
+        raise UsageError(f"{len(found)} runs begin with {text}; give more of its id")
+    return found[0]
+
+
+def _publish_with(
+    given: Mapping[str, Any],
+    ledger: Ledger,
+    workspace: Workspace,
+    wish: Wish,
+    stop: Stop,
+    *,
+    finishing: str = "",
+) -> int:
+    terminal = Terminal(quiet=given["quiet"])
+    check_environment(workspace.project)
+    service, warnings = find_service(environment(), workspace.project)
+    for warning in warnings:
+        terminal.warn(f"warning: {warning}")
+    tools = Tools(
+        service=service,
+        ledger=ledger,
+        clock=system_clock(),
+        env=environment(),
+        secrets=Secrets(environment(), workspace.inputs.secrets_dir),
+    )
+    running = Running(given=given, terminal=terminal, tools=tools, stop=stop, finishing=finishing)
+    wait_s = read_duration("--wait", given["wait"])
+    report = running.publish(workspace, wish)
+    if report.run is None:
+        return report.exit_code
+    waited = 0
+    try:
+        if wait_s and report.exit_code not in (INTERRUPTED, TERMINATED):
+            waited = running.wait(report.run, wait_s)
+    except BaseException:
+        running.sum_up(report, waited=False)
+        raise
+    running.sum_up(report, waited=bool(wait_s))
+    return report.exit_code or waited
+
+
+def _wish(given: Mapping[str, Any]) -> Wish:
+    if given["rate"] is not None and not isfinite(given["rate"]):
+        raise UsageError(f"--rate {given['rate']} is no number of messages a second")
+    for word in given["skip"]:
+        check_text("--skip", word)
+    return Wish(
+        run_key=given["run_key"],
+        again=given["again"],
+        skip=given["skip"],
+        options=Options(concurrency=given["concurrency"], batch_size=given["batch_size"], rate=given["rate"]),
+        lock_wait_s=read_duration("--lock-wait", given["lock_wait"]),
+    )
