@@ -22,6 +22,8 @@ from qstash_jobs.record import Result, State, settle
 from qstash_jobs.wire.http import Answer
 from qstash_jobs.wire.reply import WholeRefused, read_batch, read_publish
 
+_ACCEPTANCES = (Published, Deduplicated, Partial)
+
 
 def read_answer(batch: Batch, answer: Answer, now: datetime) -> tuple[Outcome, ...] | WholeRefused:
     """Read one answer as one outcome for each message of the batch."""
@@ -38,7 +40,7 @@ def conclude(item: Try, outcome: Outcome, *, elapsed_ms: int | None = None) -> S
         envelope=item.envelope,
         state=state,
         reason=_reason(state, outcome, foreign=foreign),
-        endpoints=outcome.endpoints if isinstance(outcome, Published | Deduplicated | Partial) else (),
+        endpoints=outcome.endpoints if isinstance(outcome, _ACCEPTANCES) else (),
         status=None if isinstance(outcome, NotSent) else outcome.status,
         error=explain(outcome),
         attempts=item.attempt,
