@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
+from qstash_jobs.value import bulk_dataclass
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """QStash's answer for one destination: a URL has one, a URL group one for each endpoint."""
 
@@ -20,7 +22,7 @@ class Endpoint:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """QStash accepted the message now; at least one endpoint is new, and none was refused."""
 

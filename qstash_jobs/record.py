@@ -17,6 +17,7 @@ from qstash_jobs.outcome import (
     Throttled,
     Unknown,
 )
+from qstash_jobs.value import bulk_dataclass
 
 
 class State(StrEnum):
@@ -38,7 +39,7 @@ SETTLED = frozenset({State.PUBLISHED, State.DEDUPLICATED, State.PARTIAL, State.A
 """What no later run sends again by itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Instant:
     """One moment on both clocks: the wall's, and the one that counts from the machine's start."""
 
@@ -49,7 +50,7 @@ class Instant:
     boot_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """Where a message stands in the ledger, within a run key."""
 
@@ -74,7 +75,7 @@ class Slot:
         return message_name(self.job, self.row_key or str(self.row)) if self.row else self.job
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """What the ledger knows of one message. Never its body, its header values or its destination's query."""
 
@@ -115,7 +116,7 @@ class Record:
         return tuple(endpoint.message_id for endpoint in self.endpoints if endpoint.message_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What an attempt came to, written back only if the attempt is still the last one."""
 

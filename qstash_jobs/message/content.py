@@ -57,10 +57,12 @@ def read_content(fields: Mapping[str, Any], read_file: ReadFile) -> Content:
 def write_json(value: Any) -> bytes:
     """Serialise a value as compact JSON: keys in order, numbers with the digits as written."""
     try:
-        return orjson.dumps(value, default=_write_digits)
+        written = orjson.dumps(value, default=_write_digits)
     except TypeError:
         # orjson refuses integers past 64 bits (its README, "int"); they go the way of decimals
-        return orjson.dumps(_wide_numbers_apart(value), default=_write_digits)
+        written = orjson.dumps(_wide_numbers_apart(value), default=_write_digits)
+    # orjson hands its buffer over as it is, 4 KiB for a few bytes: what is kept is copied
+    return bytes(memoryview(written))
 
 
 def _write_digits(value: object) -> orjson.Fragment:

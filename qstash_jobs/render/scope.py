@@ -1,14 +1,16 @@
 """What look-ups find: the values under each root, and what to do where a secret is missing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from qstash_jobs.value import bulk_dataclass
 
 MissingSecret = Literal["error", "mask", "local"]
 """A problem; `***` and its name in the result; or `local-NAME`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """The values that a template is filled with."""
 
