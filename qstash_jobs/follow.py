@@ -4,7 +4,7 @@ The log is eventually consistent (the SDKs' own tests poll it for a minute), so 
 is waiting, not lost.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -16,8 +16,14 @@ from qstash_jobs.wire.logs import Event, EventPage, EventState, ask_events, read
 
 FIRST_LOOK_S = 0.1
 LONGEST_LOOK_S = 5.0
+"""The longest pause between two looks; also how long a look may go on when the time is over."""
+
 IDS_A_QUESTION = 40
 """Message ids in one question, so that its address stays under 4 KiB."""
+
+PAGES_A_QUESTION = 100
+"""Pages that are read of one answer; the newest events come first."""
+
 PATIENCE = 5
 """Questions in a row that may come to nothing."""
 
@@ -49,10 +55,25 @@ class Progress:
 
 
 @dataclass(slots=True)
-class _Seen:
-    latest: Event
+class Seen:
+    """What the log has said of one of QStash's ids so far."""
+
+    latest: Event | None = None
     created_at: datetime | None = None
     attempts: set[datetime | None] = field(default_factory=set)
+
+    def take(self, event: Event) -> None:
+        if event.state == EventState.CREATED:
+            self.created_at = event.at
+        if event.state == EventState.ACTIVE:
+            self.attempts.add(event.at)
+        if self.latest is None or _rank(event) > _rank(self.latest):
+            self.latest = event
+
+    def progress(self, target: Target) -> Progress:
+        return Progress(
+            target=target, latest=self.latest, created_at=self.created_at, attempts=len(self.attempts)
+        )
 
 
 def follow(targets: Iterable[Target], *, line: Line, clock: Clock, wait_s: float) -> Iterator[Progress]:
@@ -61,45 +82,44 @@ def follow(targets: Iterable[Target], *, line: Line, clock: Clock, wait_s: float
     With `wait_s` 0 each message is asked about once. Raises AuthenticationError and ServiceError where the log
     cannot be read.
     """
-    pending = {target.message_id: target for target in targets}
-    seen: dict[str, _Seen] = {}
+    pending: dict[str, list[Target]] = {}
+    for target in targets:
+        pending.setdefault(target.message_id, []).append(target)
+    seen = {message_id: Seen() for message_id in pending}
     ends_s = clock.monotonic_s() + wait_s
     pause_s = FIRST_LOOK_S
+    is_first = True
     while pending:
-        for events in _read_log(list(pending), line, clock):
-            _take(events, seen)
-        for message_id, target in list(pending.items()):
-            progress = _progress(target, seen)
-            if progress.is_over:
-                del pending[message_id]
-                yield progress
+        for message_ids in _groups(list(pending)):
+            if not is_first and clock.monotonic_s() > ends_s + LONGEST_LOOK_S:
+                break
+            for event in _read_log(message_ids, line, clock, ends_s):
+                if event.message_id in seen:
+                    seen[event.message_id].take(event)
+            yield from _ended(message_ids, pending, seen)
         left_s = ends_s - clock.monotonic_s()
-        if left_s <= 0:
+        if left_s <= 0 or not pending:
             break
-        clock.sleep(min(pause_s, left_s) if pending else 0)
-        pause_s = min(pause_s * 1.5, LONGEST_LOOK_S)
-    for target in pending.values():
-        yield _progress(target, seen)
+        clock.sleep(min(pause_s, left_s))
+        pause_s, is_first = min(pause_s * 1.5, LONGEST_LOOK_S), False
+    for message_id, same_id in pending.items():
+        yield from map(seen[message_id].progress, same_id)
 
 
-def _progress(target: Target, seen: dict[str, _Seen]) -> Progress:
-    known = seen.get(target.message_id)
-    if known is None:
-        return Progress(target=target)
-    return Progress(
-        target=target, latest=known.latest, created_at=known.created_at, attempts=len(known.attempts)
-    )
+def _groups(message_ids: Sequence[str]) -> Iterator[list[str]]:
+    waiting = iter(message_ids)
+    while group := list(islice(waiting, IDS_A_QUESTION)):
+        yield group
 
 
-def _take(events: Iterable[Event], seen: dict[str, _Seen]) -> None:
-    for event in events:
-        known = seen.setdefault(event.message_id, _Seen(latest=event))
-        if event.state == EventState.CREATED:
-            known.created_at = event.at
-        if event.state == EventState.ACTIVE:
-            known.attempts.add(event.at)
-        if _rank(event) > _rank(known.latest):
-            known.latest = event
+def _ended(
+    message_ids: Iterable[str], pending: dict[str, list[Target]], seen: dict[str, Seen]
+) -> Iterator[Progress]:
+    """Take out what has ended."""
+    for message_id in message_ids:
+        latest = seen[message_id].latest
+        if latest is not None and latest.is_terminal:
+            yield from map(seen[message_id].progress, pending.pop(message_id))
 
 
 def _rank(event: Event) -> tuple[bool, float]:
@@ -107,22 +127,28 @@ def _rank(event: Event) -> tuple[bool, float]:
     return event.is_terminal, event.at.timestamp() if event.at is not None else 0.0
 
 
-def _read_log(message_ids: list[str], line: Line, clock: Clock) -> Iterator[tuple[Event, ...]]:
-    ids = iter(message_ids)
-    while group := list(islice(ids, IDS_A_QUESTION)):
-        cursor: str | None = None
-        while True:
-            page = _read_page(group, cursor, line, clock)
-            yield page.events
-            cursor = page.cursor
-            if cursor is None:
-                break
+def _read_log(message_ids: Sequence[str], line: Line, clock: Clock, ends_s: float) -> Iterator[Event]:
+    cursor: str | None = None
+    cursors: set[str] = set()
+    while len(cursors) < PAGES_A_QUESTION:
+        page = _read_page(message_ids, cursor, line, clock, ends_s)
+        yield from page.events
+        cursor = page.cursor
+        if cursor is None or cursor in cursors:
+            return
+        cursors.add(cursor)
 
 
-def _read_page(message_ids: list[str], cursor: str | None, line: Line, clock: Clock) -> EventPage:
+def _read_page(
+    message_ids: Sequence[str], cursor: str | None, line: Line, clock: Clock, ends_s: float
+) -> EventPage:
+    """Read one page, asking again while that comes to nothing.
+
+    It is not waited longer for than there is time, or than for a look.
+    """
     question = ask_events(message_ids=message_ids, cursor=cursor)
-    reason = ""
-    for failures in range(1, PATIENCE + 1):
+    failures = 0
+    while True:
         answer = line.connect() or line.send(question, may_send=lambda: True)
         page = read_events(answer, now=clock.now())
         match page:
@@ -130,12 +156,14 @@ def _read_page(message_ids: list[str], cursor: str | None, line: Line, clock: Cl
                 return page
             case Misconfigured():
                 raise (AuthenticationError if page.exit_code == 4 else ServiceError)(page.error)
-            case Throttled():
-                reason = page.error or "too many requests"
-                clock.sleep(page.wait_s or FIRST_LOOK_S * 2**failures)
             case Rejected():
                 raise ServiceError(f"QStash's log cannot be read: {page.error}")
+            case Throttled():
+                reason, wait_s = page.error or "too many requests", page.wait_s
             case _:
-                reason = page.reason
-                clock.sleep(FIRST_LOOK_S * 2**failures)
-    raise ServiceError(f"QStash's log cannot be read: {reason}")
+                reason, wait_s = page.reason, None
+        failures += 1
+        pause_s = FIRST_LOOK_S * 2**failures if wait_s is None else wait_s
+        if failures == PATIENCE or pause_s > max(LONGEST_LOOK_S, ends_s - clock.monotonic_s()):
+            raise ServiceError(f"QStash's log cannot be read: {reason}")
+        clock.sleep(pause_s)
