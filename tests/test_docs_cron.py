@@ -114,9 +114,6 @@ def test_a_line_of_the_crontab_publishes_once_a_day_and_is_silent(machine: Machi
     assert machine.cron(line) == (0, "")
     assert machine.published() == 1
     assert Path(machine.move("/var/lib/qstash-jobs/ledger.db")).is_file()
-    code, runs = machine.sh(LOOK)
-    assert code == 0
-    assert ["published 1" in runs, "skipped 1" in runs] == [True, True]
 
 
 def test_the_time_of_a_line_is_one_that_cron_understands() -> None:
@@ -151,6 +148,9 @@ def test_what_was_rejected_is_in_the_mail_with_what_to_type_and_is_sent_again(ma
     assert "digest" not in mail
     bad.write_text(bad.read_text().replace("400d", "40d"))
     assert machine.cron(LINES[0]) == (0, "")
+    code, runs = machine.sh(LOOK)
+    assert code == 0
+    assert ["published 1, skipped 1" in runs, "published 1, rejected 1" in runs] == [True, True]
 
 
 def test_of_two_at_once_the_second_ends_with_7_and_one_that_waits_is_silent(machine: Machine) -> None:
