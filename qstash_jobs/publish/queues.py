@@ -18,14 +18,9 @@ class Queues:
             self._stopped.setdefault(message.queue, message.name)
 
     def hold_back(self, item: Try) -> Settlement | None:
-        """Say what becomes of a message whose queue has stopped; None where it may go.
-
-        One that this run has sent already, and that may have been accepted, goes again: it overtakes nobody.
-        """
+        """Say what becomes of a message whose queue has stopped; None where it may go."""
         queue = item.envelope.message.queue
         if queue is None or queue not in self._stopped:
-            return None
-        if item.left is not None and item.doubtful_since is not None:
             return None
         waits = f"the queue {queue} waits for {self._stopped[queue]}"
         doubtful = item.doubtful_since is not None
