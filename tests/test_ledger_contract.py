@@ -140,7 +140,11 @@ def records(draw: st.DrawFn) -> Record:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+    deadline=None,
+    max_examples=80,
+)
 @given(written=st.lists(records(), max_size=8))
 def test_what_is_written_is_found_as_it_was(ledger: Ledger, written: list[Record]) -> None:
     key = new_key(ledger)
