@@ -209,6 +209,7 @@ def _publish(
         )
     except BaseException as error:
         with suppress(LedgerError):  # it may be the ledger that failed, and what failed first is what is told
+            tally.interrupt(tools.ledger.messages(run=run_id))
             end(exit_code_of(error))
         raise
     if ending is not None and ending.exit_code == INTERRUPTED:

@@ -1,11 +1,11 @@
 """What a run tells of its messages -> how many are in which state, and the exit code that follows from them."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from qstash_jobs.errors import AuthenticationError, StopError
 from qstash_jobs.publish import Ending, Settlement
-from qstash_jobs.record import State
+from qstash_jobs.record import Record, State
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes of a program that was asked to stop, as shells write them."""
@@ -27,6 +27,10 @@ class Tally:
         self.foreign += settlement.foreign
         self.unsent += settlement.state == State.PLANNED and settlement.attempts > 0
         self._tell(self._run_id, settlement)
+
+    def interrupt(self, messages: Iterable[Record]) -> None:
+        """Count what was on its way when the run broke off: it may have arrived."""
+        self.states.update(message.state for message in messages if message.state is State.SENDING)
 
     def leave(self, expected: int) -> None:
         """Count the messages that the run ended before."""

@@ -63,6 +63,8 @@ def command(**given: Any) -> int:
                 messages, bodies=given["bodies"], width=terminal.width, colour=terminal.colour
             )
             terminal.results(lines)
+        if terminal.is_deserted:
+            return 0
         terminal.note(plans.summarise_plan(actions, jobs=len(seen)))
         if plan.missing_secrets:
             terminal.note(f"to be set before a run: {', '.join(plan.missing_secrets)}")

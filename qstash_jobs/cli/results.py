@@ -83,7 +83,7 @@ class Results:
 
     def _fail(self, what: str) -> None:
         self.has_failed = True
-        self._terminal.warn(f"{what}; the run goes on, and the ledger has its results: qstash-jobs show")
+        self._terminal.warn(f"{what}; the run goes on, and the ledger keeps its results")
 
 
 def _open_to_append(path: Path) -> TextIO:

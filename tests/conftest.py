@@ -1,0 +1,85 @@
+"""What several test files share: the command line in a folder of its own, before a local server that records."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qstash_jobs.cli.main import run
+from qstash_jobs.local import start_server
+from qstash_jobs.local.serve import LocalServer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a command printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        """The JSON lines of stdout."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass(kw_only=True)
+class CommandLine:
+    """Runs commands in this process, in a folder of their own, and shows what reached the server."""
+
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    capture: pytest.CaptureFixture[str]
+    server: LocalServer | None = None
+
+    def __call__(self, *words: object) -> Answer:
+        self.capture.readouterr()
+        code = run([str(word) for word in words])
+        printed = self.capture.readouterr()
+        return Answer(code=code, out=printed.out, err=printed.err)
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def set(self, name: str, value: str | None) -> None:
+        if value is None:
+            self.monkeypatch.delenv(name, raising=False)
+        else:
+            self.monkeypatch.setenv(name, value)
+
+    def use(self, server: LocalServer) -> None:
+        """Publish to this server from now on."""
+        self.server = server
+        self.set("QSTASH_URL", server.url)
+        self.set("QSTASH_TOKEN", server.token)
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder.parent / "state" / "ledger.db"
+
+    @property
+    def sent(self) -> list[Any]:
+        """The requests that would publish something, in the order of their arrival."""
+        assert self.server is not None
+        return [request for request in self.server.requests() if request.method != "GET"]
+
+
+@pytest.fixture
+def cli(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[CommandLine]:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    command_line = CommandLine(folder=folder, monkeypatch=monkeypatch, capture=capsys)
+    monkeypatch.setenv("QSTASH_JOBS_LEDGER", f"sqlite://{command_line.ledger}")
+    with start_server(record_requests=True) as server:
+        command_line.use(server)
+        yield command_line
