@@ -264,7 +264,7 @@ class Stage:
     clock: MovableClock = field(default_factory=MovableClock)
     chance: float = 0.0
     """0: no wait before another try."""
-    deadline_s: float = 5.0
+    deadline_s: float = 10.0
 
     @property
     def ledger_path(self) -> Path:

@@ -24,12 +24,12 @@ from publishing import (
 
 
 def run_one(
-    folder: Path, *faults: Fault, job: dict[str, Any] | None = None, **options: Any
+    folder: Path, *faults: Fault, job: dict[str, Any] | None = None, deadline_s: float = 10
 ) -> tuple[Stage, Service, Any]:
     service = Service(*faults)
     with serve(service) as server:
-        stage = Stage(folder, server.url, deadline_s=1)
-        went = stage.run({"m": {"url": URL + "m", "body": "x", **(job or {})}}, **options)
+        stage = Stage(folder, server.url, deadline_s=deadline_s)
+        went = stage.run({"m": {"url": URL + "m", "body": "x", **(job or {})}})
     return stage, service, went
 
 
@@ -94,7 +94,7 @@ def test_what_arrived_unseen_is_published_when_the_second_try_is_known_already(
 
 
 def test_an_answer_that_never_comes_leaves_doubt_that_another_try_settles(tmp_path: Path) -> None:
-    _, service, went = run_one(tmp_path, accepts_then(lambda service, call, peer: peer.wait(3)))
+    _, service, went = run_one(tmp_path, accepts_then(lambda service, call, peer: peer.wait(5)), deadline_s=1)
     assert went.states == {"m": "published"}
     assert service.accepted.total() == 1
 
@@ -109,7 +109,7 @@ def test_a_message_is_offered_five_times_and_then_in_doubt(tmp_path: Path, fault
     assert (went.reasons["m"] or "").startswith("it may have been accepted: ")
 
 
-REFUSALS = [400, 402, 404, 405, 406, 410, 411, 412, 413, 414, 415, 418, 422, 431, 451]
+REFUSALS = [400, 404, 405, 410, 412, 413, 422, 451]
 
 
 @pytest.mark.parametrize("status", REFUSALS)

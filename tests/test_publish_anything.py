@@ -28,7 +28,7 @@ fault_names = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 @given(jobs_in_queues, fault_names, st.sampled_from([1, 2, 5]), st.sampled_from([1, 2, 4]))
 def test_nothing_is_lost_nothing_is_twice_and_nothing_untrue_is_said(
     queues: list[str | None], faults: list[str], size: int, concurrency: int

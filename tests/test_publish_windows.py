@@ -247,7 +247,7 @@ def test_a_run_that_windows_leave_nothing_of_goes_through_quickly(tmp_path: Path
     with serve(service) as server:
         stage = Stage(tmp_path, server.url)
         began_s = stage.clock.monotonic_s()
-        went = stage.run(jobs, batch_size=10, concurrency=8, rate=1000)
-        assert stage.clock.monotonic_s() - began_s < 3
+        went = stage.run(jobs, batch_size=10, concurrency=8, rate=20)
+        assert stage.clock.monotonic_s() - began_s < 10
         assert len(service.calls) == 1
     assert sorted(went.states.values()).count("skipped") == 399

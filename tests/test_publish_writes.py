@@ -157,9 +157,8 @@ def failing(stage: Stage, **how: Any) -> Iterator[Any]:
         yield Failing(ledger, **how)
 
 
-@pytest.mark.parametrize("after", range(1, 10))
-@pytest.mark.parametrize("concurrency", [1, 3])
-@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("after", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize(("concurrency", "size"), [(1, 1), (3, 1), (3, 2)])
 def test_what_was_accepted_and_cannot_be_written_is_handed_over(
     tmp_path: Path, after: int, concurrency: int, size: int
 ) -> None:
@@ -352,7 +351,7 @@ def test_a_second_interrupt_ends_it_at_once_and_keeps_what_is_known(tmp_path: Pa
         return False
 
     def slow(service: Service, call: Call, peer: Peer) -> None:
-        peer.wait(5)
+        peer.wait(20)
 
     service.faults.extend([*[lambda service, call, peer: peer.write(service.act(call))] * 3, slow])
     with serve(service) as server:
@@ -360,7 +359,7 @@ def test_a_second_interrupt_ends_it_at_once_and_keeps_what_is_known(tmp_path: Pa
         began_s = stage.clock.monotonic_s()
         with pytest.raises(KeyboardInterrupt):
             stage.run(jobs_to(*names(9)), stopping=interrupt)
-        assert stage.clock.monotonic_s() - began_s < 4
+        assert stage.clock.monotonic_s() - began_s < 10
     published = [name for name, state in stage.states.items() if state == "published"]
     assert published == service.order
 

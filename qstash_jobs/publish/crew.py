@@ -22,7 +22,7 @@ class Crew:
     """At most so many senders, and what they have to say."""
 
     def __init__(self, open_line: Callable[[], Line], clock: Clock, *, most: int) -> None:
-        self.most = most
+        self._most = most
         self._open_line = open_line
         self._clock = clock
         self._events: SimpleQueue[Event] = SimpleQueue()
@@ -48,7 +48,7 @@ class Crew:
         if not self._senders:
             self._hire(1)
         elif self._was_connected and not self.is_stuck and self._clock.monotonic_s() >= self._hire_after_s:
-            self._hire(min(len(self._senders), self.most - len(self._senders)))
+            self._hire(min(len(self._senders), self._most - len(self._senders)))
 
     def reconnect(self) -> None:
         """Let the sender that is stuck try again."""
@@ -95,7 +95,13 @@ class Crew:
     def _hire(self, number: int) -> None:
         for _ in range(number):
             sender = Sender(self._open_line(), self._clock, self._events)
-            sender.start()
+            try:
+                sender.start()
+            except RuntimeError:  # the system gives this process no more threads
+                if not self._senders:
+                    raise
+                self._most = len(self._senders)
+                return
             self._senders.append(sender)
 
     def _hear_ready(self, event: Ready) -> None:
