@@ -39,7 +39,7 @@ def test_what_it_prints_is_all_that_the_sdk_needs(dev):
     assert client.message.publish_json(url="https://example.com/hook", body={"a": 1}).message_id
     client.http._client.close()
     assert "listening" in dev.stderr.readline()
-    assert 'POST https://example.com/hook 200 at once {"a": 1}' in dev.stderr.readline()
+    assert 'POST https://example.com/hook 200 {"a": 1}' in dev.stderr.readline()
     dev.send_signal(signal.SIGINT)
     assert dev.wait(10) == 0
 

@@ -79,14 +79,16 @@ class Jobs:
         variables: Mapping[str, str] | None = None,
         vars_file: Path | None = None,
         secrets_dir: Path | None = None,
-        jobs: Sequence[str] = (),
+        jobs: str | Sequence[str] = (),
         env: Mapping[str, str] | None = None,
     ) -> "Jobs":
         """Name files or folders; they are read anew by each method.
 
-        `jobs` are patterns of full names or ids, `env` stands in for the process's environment. UsageError where a
-        path isn't there.
+        `jobs` is a pattern of full names or ids, or several; `env` stands in for the process's environment.
+        UsageError where a path isn't there.
         """
+        if not paths:
+            raise UsageError("say which jobs: a file, or a folder such as jobs/")
         inputs = Inputs(
             paths=tuple(str(path) for path in paths),
             here=Path.cwd(),
@@ -94,7 +96,7 @@ class Jobs:
             variables=dict(variables or {}),
             vars_file=vars_file,
             secrets_dir=secrets_dir,
-            jobs=tuple(jobs),
+            jobs=(jobs,) if isinstance(jobs, str) else tuple(jobs),
         )
         load(inputs)
         return cls(inputs, process_environment() if env is None else env)
@@ -110,7 +112,7 @@ class Jobs:
 
         ProblemsError where the files are out of order.
         """
-        reading = PlanReading(ledger=ledger, run_key=run_key, batch_size=batch_size)
+        reading = PlanReading(ledger=self._ledger(ledger), run_key=run_key, batch_size=batch_size)
         with open_plan(self._inputs, reading, self._env) as plan:
             _refuse(plan.problems)
             yield from plan.messages()
@@ -135,7 +137,7 @@ class Jobs:
         service, _ = find_service(self._env, workspace.project)
         kept: list[ResultLine] = []
         tell = on_result or kept.append
-        with closing(open_ledger(find_ledger(ledger, self._env, workspace.project))) as opened:
+        with closing(open_ledger(find_ledger(self._ledger(ledger), self._env, workspace.project))) as opened:
             report = run(
                 workspace,
                 Wish(run_key=run_key, options=options),
@@ -164,13 +166,18 @@ class Jobs:
         """Ask QStash what it did with a run's messages, for so long until all are delivered or have failed."""
         workspace = load(self._inputs)
         service, _ = find_service(self._env, workspace.project)
-        path = find_ledger(ledger, self._env, workspace.project)
+        path = find_ledger(self._ledger(ledger), self._env, workspace.project)
         with closing(open_ledger(path, read_only=True)) as opened:
+            if not opened.find_runs(run_id):
+                raise UsageError(f"the ledger knows no run {run_id}")
             targets = targets_of(opened.messages(run=run_id))
             return [
                 describe_progress(progress)
                 for progress in follow_messages(targets, service, system_clock(), wait_s=wait_s)
             ]
+
+    def _ledger(self, given: str | None) -> str | None:
+        return given or self._env.get("QSTASH_JOBS_LEDGER")
 
     async def validate_async(self, *, strict: bool = False) -> Validation:
         """`validate`, in a thread."""

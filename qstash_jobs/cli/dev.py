@@ -15,7 +15,13 @@ PATIENCE_S = 0.2
 
 @click.command("dev")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, metavar="N", help="0: any."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    envvar="QSTASH_JOBS_PORT",
+    metavar="N",
+    help="0: any.",
 )
 @click.option(
     "--deliver", is_flag=True, help="Deliver to the real destinations, not to the built-in receiver."
@@ -56,12 +62,12 @@ def _show_new(server: "LocalServer", seen: int, terminal: Terminal) -> int:
     count = server.delivery_count
     for delivery in server.deliveries()[-(count - seen) :] if count > seen else ():
         arrival = Arrival(
-            name=delivery.kind.replace("_", " "),
+            name=delivery.message_id,
             message_id=delivery.message_id,
             method=delivery.method,
             url=delivery.url,
             status=delivery.status or None,
-            after_s=0,
+            after_s=None,
             body=delivery.body,
             attempt=delivery.attempt,
         )

@@ -17,15 +17,17 @@ def command(**given: Any) -> int:
     """
     from qstash_jobs.errors import UsageError
     from qstash_jobs.grammar import nearest
+    from qstash_jobs.report.layout import align
     from qstash_jobs.rules import all_rules
-    from qstash_jobs.schema import describe_field, field_names
+    from qstash_jobs.schema import describe_field, field_names, find_field
 
     terminal = Terminal()
     what = given["what"].strip("`[] ")
     fields, rules = field_names(), all_rules()
     if not what:
-        terminal.result("fields: " + ", ".join(fields))
-        terminal.result("rules: " + ", ".join(sorted(rules)))
+        terminal.results(align([(name, find_field(name)["title"]) for name in fields], width=terminal.width))
+        terminal.result("")
+        terminal.results(align([(id_, rules[id_].title) for id_ in sorted(rules)], width=terminal.width))
         return 0
     width = min(terminal.width or 100, 100)
     if what in rules:

@@ -1,6 +1,7 @@
 """A QStash-compatible server in this process, on loopback, in a thread of its own."""
 
 import asyncio
+import os
 import secrets
 import threading
 import time
@@ -173,7 +174,9 @@ class LocalServer:
             started.result()
         except (OSError, OverflowError) as error:
             self._thread.join()
-            raise UsageError(f"the local server cannot listen on port {port}: {error}") from error
+            code = error.errno if isinstance(error, OSError) else None
+            reason = os.strerror(code).lower() if code is not None else str(error)
+            raise UsageError(f"the local server cannot listen on port {port}: {reason}") from error
 
     def _live(self, world: World, port: int, started: "Future[None]") -> None:
         try:

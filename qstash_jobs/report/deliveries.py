@@ -69,8 +69,8 @@ class Arrival:
     url: str
     status: int | None
     """None where there was no answer."""
-    after_s: float
-    """Seconds of virtual time since it was published."""
+    after_s: float | None
+    """Seconds of virtual time since it was published; None where that is not known."""
     body: bytes
     attempt: int = 0
     """How often it was tried before."""
@@ -132,7 +132,7 @@ def write_arrival(arrival: Arrival, *, width: int | None = None, colour: bool = 
         escape(arrival.method),
         escape(arrival.url),
         "no answer" if arrival.status is None else str(arrival.status),
-        f"after {show_seconds(round(arrival.after_s))}" if arrival.after_s >= 1 else "at once",
+        _show_delay(arrival.after_s),
         f"try {arrival.attempt + 1:,}" if arrival.attempt else "",
         escape(arrival.error or ""),
     ]
@@ -140,6 +140,12 @@ def write_arrival(arrival: Arrival, *, width: int | None = None, colour: bool = 
     room = ANSWER_WIDTH if width is None else max(width - len(word) - len(start) - 2, LEAST_WIDTH)
     body = preview_body_line(arrival.body, width=room)
     return " ".join(filter(None, (paint(word, _STYLES[word], colour=colour), start, body)))
+
+
+def _show_delay(after_s: float | None) -> str:
+    if after_s is None:
+        return ""
+    return f"after {show_seconds(round(after_s))}" if after_s >= 1 else "at once"
 
 
 def _describe(followed: Followed, now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import ceil
 
 MINUTE_S = 60
 HOUR_S = 3_600
@@ -64,8 +65,10 @@ def show_age(moment: datetime, now: datetime) -> str:
     seconds = (now - moment).total_seconds()
     if abs(seconds) < 1:
         return "now"
-    span = _show_span(abs(seconds))
-    return f"{span} ago" if seconds > 0 else f"in {span}"
+    if seconds > 0:
+        return f"{_show_span(seconds)} ago"
+    # what is ten minutes ahead is ten minutes ahead a moment later too
+    return f"in {_show_span(ceil(-seconds))}"
 
 
 def show_duration(seconds: float) -> str:

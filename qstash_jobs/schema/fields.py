@@ -14,11 +14,9 @@ def field_names() -> list[str]:
 
 
 def describe_field(name: str) -> Iterator[str]:
-    """Say what a field means, line by line: its title, its description, and examples."""
+    """Say what a field means, line by line, and give examples."""
     field = find_field(name)
-    yield f"{name}: {field['title'][:1].lower()}{field['title'][1:]}"
-    yield ""
-    yield field["description"]
+    yield f"{name}: {field['description']}"
     if field.get("examples"):
         yield ""
         for example in field["examples"]:
