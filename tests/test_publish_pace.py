@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chaos_server import ChaosServer, Peer, closed_port
-from publishing import Call, Service, Stage, answers, http, jobs_to, names, resets, serve
+from publishing import Call, Service, Stage, answers, http, jobs_to, names, resets, serve, well
 
 
 @pytest.mark.parametrize("connections", [3, 8])
@@ -169,11 +169,25 @@ def test_ten_failures_in_a_row_stop_the_run(tmp_path: Path) -> None:
 
 
 def test_nine_failures_and_then_an_answer_do_not(tmp_path: Path) -> None:
-    service = Service(*[resets] * 9)
+    service = Service(well, *[resets] * 9)
     with serve(service) as server:
         went = Stage(tmp_path, server.url).run(jobs_to(*names(20)))
     assert went.ending is None
     assert list(went.states.values()).count("published") >= 18
+
+
+def test_before_the_first_answer_five_failures_are_enough(tmp_path: Path) -> None:
+    service = Service(*[resets] * 9)
+    with serve(service) as server:
+        stage = Stage(tmp_path, server.url)
+        went = stage.run(jobs_to(*names(20)))
+    assert went.exit_code == 5
+    assert went.ending is not None
+    assert went.ending.reason.startswith("gave up after 5 failures in a row: ")
+    assert len(service.calls) == 5
+    assert went.states == stage.states
+    assert set(went.states.values()) == {"in_doubt"}
+    assert len(went.states) <= 2
 
 
 def test_a_refusal_is_an_answer(tmp_path: Path) -> None:
@@ -242,7 +256,7 @@ def test_a_server_that_goes_away_for_good_stops_the_run_and_leaves_no_untruth(tm
             server.refuse()
             peer.reset()
 
-        service.faults.extend([lambda service, call, peer: peer.write(service.act(call))] * 5)
+        service.faults.extend([well] * 5)
         service.faults.append(vanish)
         went = stage.run(jobs_to(*names(20)))
     assert went.exit_code == 5

@@ -74,7 +74,7 @@ def test_many_queues_that_wait_for_each_other_all_come_through(tmp_path: Path) -
 
 STOPPERS: dict[str, tuple[list[Fault], str]] = {
     "rejected": ([answers(400, {"error": "bad"})], "rejected"),
-    "in doubt": ([resets] * 5, "in_doubt"),
+    "in doubt": ([answers(503)] * 5, "in_doubt"),
     "throttled to the end": ([answers(429)] * 5, "planned"),
 }
 

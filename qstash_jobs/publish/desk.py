@@ -19,7 +19,7 @@ from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.verdict import end_run, is_answer, is_worth_another, pause_s
 from qstash_jobs.publish.work import Batch, Try
 from qstash_jobs.record import Instant
-from qstash_jobs.wire.http import Held, Untrusted
+from qstash_jobs.wire.http import Held, Reply, Untrusted
 from qstash_jobs.wire.reply import WholeRefused
 
 PATIENCE_S = 1.0
@@ -127,7 +127,6 @@ class Desk:
         for batch in batches:
             ticket = self.crew.give(batch.request(), claimed_at=written_at)
             self.flights[ticket] = Flight(batch=batch, claimed_at=claimed_at)
-            self.health.reach()
 
     def _timeout_s(self) -> float:
         """Return how long to listen: until something may be done that no event will announce."""
@@ -162,6 +161,8 @@ class Desk:
 
     def _hear_answer(self, event: Answered) -> None:
         flight = self.flights.pop(event.ticket)
+        if isinstance(event.answer, Reply):
+            self.health.reach()
         answer = read_answer(flight.batch, event.answer, self.clock.now())
         if not isinstance(answer, WholeRefused):
             self._hear_outcomes(flight, answer, event)

@@ -10,7 +10,7 @@ FAILURES_IN_A_ROW = 10
 """Then QStash is taken to be out of reach."""
 
 FAILURES_AT_FIRST = 5
-"""The same, while nothing has ever answered or been connected to: what is wrong then is rather the address."""
+"""The same, while nothing has answered once: what is wrong then is rather the address."""
 
 
 class Health:
@@ -36,13 +36,12 @@ class Health:
         return max(0.0, self._retry_s - now_s)
 
     def reach(self) -> None:
-        """Note that somebody is there at QStash's address."""
+        """Note that somebody has answered at QStash's address, whatever it was."""
         self._was_reached = True
 
     def recover(self) -> None:
         """Note an answer that shows that QStash is at work."""
         self.failures = 0
-        self._was_reached = True
         self._retry_s = float("-inf")
 
     def fail(self, *, began_s: float, now_s: float, chance: float) -> None:
