@@ -191,7 +191,7 @@ class Task:
         first: dict[str, Row] = {}
         for message in self._prepare().messages(self._rows()):
             row = message.row
-            if row is None or row.key is None or KeyCheck.hash(row.key) not in repeated:
+            if row is None or row.key is None or hash(row.key) not in repeated:
                 continue
             if row.key in first:
                 return [self._repeated_key(first[row.key], row)]

@@ -40,10 +40,12 @@ def check_message(
     read one of them are asked. None asks all.
     """
     found: list[Found] = []
-    for path, address in _addresses(message, changed):
-        found += _check_address(path, address, context)
-    for path, headers in _header_maps(message, changed):
-        found += _check_headers(path, headers)
+    if changed is None or changed & _WITH_ADDRESS:
+        for path, address in _addresses(message, changed):
+            found += _check_address(path, address, context)
+    if changed is None or changed & _WITH_HEADERS:
+        for path, headers in _header_maps(message, changed):
+            found += _check_headers(path, headers)
     for rule in _select(changed):
         for flaw in rule.check(message, context):
             found.append((rule.id, (), flaw))
@@ -68,6 +70,10 @@ def _hangs_on_missing_secret(message: Message, found: Found) -> bool:
     if flaw.severity is not Severity.ERROR or field not in message.secrets:
         return False
     return MASKED in str(getattr(message, field, ""))
+
+
+_WITH_ADDRESS = frozenset({"url", "callback", "failure_callback"})
+_WITH_HEADERS = frozenset({"headers", "callback", "failure_callback"})
 
 
 @lru_cache(maxsize=256)
