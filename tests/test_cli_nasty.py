@@ -23,7 +23,7 @@ def assert_refused(cli, answer, code: int, sentence: str) -> None:
 
 
 WORDS = {
-    "jobs --batch-size 0": "invalid value for '--batch-size': 0 is not in the range 1<=x<=1000; see qstash-jobs run --help",
+    "jobs --batch-size 0": "'--batch-size': 0 is not in the range 1<=x<=1000; see qstash-jobs run --help",
     "jobs --batch-size many": "'many' is not a valid integer",
     "jobs --concurrency 257": "257 is not in the range",
     "jobs --rate 0": "is not in the range x>0",
@@ -314,10 +314,11 @@ def test_a_working_directory_that_is_gone_is_told(cli) -> None:
     cli.monkeypatch.chdir(cli.folder)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_may_not_be_read_is_told_and_not_left_out(cli) -> None:
     path = cli.write("jobs/below/secret.yaml", HELLO)
     path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("root may read everything")
     assert_refused(cli, cli("run", "jobs"), 2, "jobs/below/secret.yaml cannot be read: permission denied")
     path.parent.chmod(0)
     assert_refused(cli, cli("run", "jobs"), 2, "cannot be read: permission denied")

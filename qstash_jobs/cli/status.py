@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from qstash_jobs.boundary import Ledger
     from qstash_jobs.follow import Target
-    from qstash_jobs.record import Record
+    from qstash_jobs.record import Record, Run
 
 
 @click.command("status")
@@ -77,6 +77,7 @@ def _targets(ledger: "Ledger", text: str, states: "Counter[str]") -> "Iterator[T
 
     runs = ledger.find_runs(text)
     if runs and (not text or len(runs) == 1):
+        _count_unreached(ledger, runs[0], states)
         return _published(ledger.messages(run=runs[0].id), states)
     if len(runs) > 1:
         raise UsageError(f"{len(runs)} runs begin with {text}; give more of its id")
@@ -86,6 +87,16 @@ def _targets(ledger: "Ledger", text: str, states: "Counter[str]") -> "Iterator[T
     if text.startswith("msg_"):
         return iter([Target(message_id=text, name=text, id="", url=None)])
     raise UsageError(f"the ledger knows no run and no message {text}".rstrip() + "; see qstash-jobs runs")
+
+
+def _count_unreached(ledger: "Ledger", run: "Run", states: "Counter[str]") -> None:
+    """Count what the last run never came to: the ledger has no line for it. Of older runs another may have sent it."""
+    from qstash_jobs.record import State
+
+    if next(ledger.runs(limit=1)).id == run.id:
+        planned = sum(record.state is State.PLANNED for record in ledger.messages(run=run.id))
+        unreached = (run.totals or {}).get(State.PLANNED, 0) - planned
+        states.update({State.PLANNED: unreached} if unreached > 0 else {})
 
 
 def _published(records: "Iterable[Record]", states: "Counter[str]") -> "Iterator[Target]":
