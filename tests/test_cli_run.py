@@ -1,4 +1,4 @@
-"""`run` against a server: each message once for its run key, by whatever path it was reached, and what is said."""
+"""`run` against a server: each message once for its run key, whatever the path, and what is said of it."""
 
 import io
 import json

@@ -86,7 +86,8 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         return _say_usage(error)
     except (click.Abort, KeyboardInterrupt) as error:
-        exit_code = getattr(error, "exit_code", 130)
+        # click makes an Abort of every KeyboardInterrupt, ours too
+        exit_code = getattr(error.__cause__ or error, "exit_code", 130)
         return _say("terminated" if exit_code == 143 else "interrupted", exit_code)
     except StopError as error:
         return _say(str(error), error.exit_code)
