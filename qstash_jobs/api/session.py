@@ -88,7 +88,8 @@ class Session:
             project_name=surroundings.project_name,
             permitted=frozenset().union(*(policy.secrets for policy in self._context.policies)),
         )
-        scoped = [(file, self._file_scope(file, base)) for file in workspace.files]
+        scopes = [(file, self._file_scope(file, base)) for file in workspace.files]
+        scoped = [(file, scope) for file, scope in scopes if scope is not None]
         self.resources = read_resources(scoped, self._context)
         self._problems += self.resources.problems
         for file, scope in scoped:
@@ -125,10 +126,11 @@ class Session:
         """Yield the enabled tasks, in the order in which they are published."""
         return (keyed for keyed in self.keyed if keyed.task.is_enabled)
 
-    def _file_scope(self, file: JobFile, base: Scope) -> Scope:
+    def _file_scope(self, file: JobFile, base: Scope) -> Scope | None:
+        """Add a file's variables; None where they are out of order: what follows from that would only mislead."""
         scope, problems = file_scope(base, file, self.workspace)
         self._problems += problems
-        return scope
+        return None if any(problem.severity is Severity.ERROR for problem in problems) else scope
 
     def _add_file(self, file: JobFile, scope: Scope) -> None:
         own_key, problems = render_run_key(file, scope, self.surroundings.now)
