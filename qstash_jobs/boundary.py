@@ -95,9 +95,6 @@ class Ledger(Protocol):
         windows are forgotten with these results, because their messages were rejected; that comes before `windows`.
         """
 
-    def release_windows(self, dedup_ids: Sequence[str]) -> None:
-        """Forget windows whose messages were rejected."""
-
     def runs(self, *, limit: int | None = None) -> Iterator[Run]:
         """List runs, newest first."""
 

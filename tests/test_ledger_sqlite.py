@@ -289,7 +289,7 @@ def test_a_ledger_opened_to_read_cannot_be_written(path: Path, ledger: SqliteLed
     reader = open_sqlite(path, read_only=True)
     assert reader.id == ledger.id
     with pytest.raises(LedgerError, match="cannot be written"):
-        reader.release_windows(["x"])
+        reader.write(released=["x"])
     reader.close()
 
 
@@ -373,10 +373,10 @@ def test_a_program_that_keeps_the_ledger_busy_is_waited_for_and_then_named(
     waiting = open_sqlite(path, busy_s=0.1)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(LedgerError, match=r"another program keeps the ledger .* busy"):
-        waiting.release_windows(["x"])
+        waiting.write(released=["x"])
     assert waiting.find_windows(["x"]) == {}
     other.execute("ROLLBACK")
-    waiting.release_windows(["x"])
+    waiting.write(released=["x"])
     waiting.close()
     other.close()
 

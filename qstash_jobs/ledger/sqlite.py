@@ -135,10 +135,6 @@ class SqliteLedger:
             self._messages.put(intents)
             self._windows.put(windows)
 
-    def release_windows(self, dedup_ids: Sequence[str]) -> None:
-        with self._writing():
-            self._windows.release(dedup_ids)
-
     def messages(self, *, run: str | None = None) -> Iterator[Record]:
         with self._reporting():
             number = self._names.find(run) if run is not None else None
