@@ -7,7 +7,6 @@ from math import isfinite
 from typing import Any
 
 from qstash_jobs.api.continuing import continue_run
-from qstash_jobs.api.local import declare, local_service, temporary_ledger
 from qstash_jobs.api.run import Tools, Wish
 from qstash_jobs.api.tally import INTERRUPTED, TERMINATED
 from qstash_jobs.api.workspace import Workspace, load
@@ -48,6 +47,7 @@ def publish_there(given: Mapping[str, Any], stop: Stop) -> int:
 
 def publish_here(given: Mapping[str, Any], stop: Stop) -> int:
     """Publish to a server in this process, with a ledger that goes with it."""
+    from qstash_jobs.api.local import declare, local_service, temporary_ledger
     from qstash_jobs.cli.arrivals import show_arrivals
     from qstash_jobs.local import Retention, start_server
     from qstash_jobs.local.world.quota import FIXED
