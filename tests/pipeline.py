@@ -56,11 +56,7 @@ def envelopes_of(session: Session) -> list[Envelope]:
     assert not session.has_errors, problems
     key = RunKey(project="example.com/team/repo", environment="", target="127.0.0.1", text="test")
     addresser = Addresser(key=key, key_number=1, fingerprint_key=b"")
-    return [
-        addresser.address(message)
-        for keyed in session.tasks()
-        for message in keyed.task.messages()
-    ]
+    return [addresser.address(message) for keyed in session.tasks() for message in keyed.task.messages()]
 
 
 def envelopes(folder: Path, *jobs: Mapping[str, Any]) -> list[Envelope]:

@@ -273,7 +273,19 @@ def test_each_fault_is_found_at_its_place_and_nothing_else_is(text: str, expecte
 def test_every_rule_on_messages_has_a_case_here() -> None:
     shown = {expected.split(":")[1].split()[-1] if " " in expected else expected for _, expected in BAD}
     elsewhere = {"body-size", "retries-many", "secret-visible"}
-    raised_by_others = ("yaml-", "schema-", "render-", "row-", "job-", "run-", "project-", "unquoted-", "resource-", "policy-", "account-")
+    raised_by_others = (
+        "yaml-",
+        "schema-",
+        "render-",
+        "row-",
+        "job-",
+        "run-",
+        "project-",
+        "unquoted-",
+        "resource-",
+        "policy-",
+        "account-",
+    )
     raised_by_others += ("url-group-unknown", "queue-unknown")
     ids = {id_ for id_ in all_rules() if not id_.startswith(raised_by_others)} | {"schedule-dedup"}
     assert ids == shown | elsewhere

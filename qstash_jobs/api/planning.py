@@ -1,6 +1,6 @@
 """A checked Session -> what `run` would send and skip, message by message; nothing is sent."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,7 +14,7 @@ from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
 from qstash_jobs.plan import PlannedMessage, hide_secrets, plan_message
-from qstash_jobs.publish.decide import Decision, Hold, Send, Skip, decide, refuse_window
+from qstash_jobs.publish.decide import Decision, Hold, Send, Skip, decide, look_up, refuse_window
 from qstash_jobs.publish.work import Try, gather
 from qstash_jobs.record import Record, RunKey
 from qstash_jobs.settings import Secrets, check_run_key
@@ -67,7 +67,8 @@ def _decide(
     now = basis.clock.instant()
     held = [one.dedup_id for one in chunk if one.is_held_by_ledger and one.dedup_id is not None]
     windows = basis.ledger.find_windows(held) if basis.ledger is not None and held else {}
-    for envelope, record in _look_up(chunk, basis):
+    records = look_up(chunk, basis.ledger) if basis.ledger is not None else [None] * len(chunk)
+    for envelope, record in zip(chunk, records, strict=True):
         decision = decide(_comparable(envelope, record, session), record, now)
         window = windows.get(envelope.dedup_id or "") if envelope.is_held_by_ledger else None
         refusal = refuse_window(envelope, window, now) if window is not None else None
@@ -98,18 +99,6 @@ def _envelopes(session: Session, basis: Basis) -> Iterator[Envelope]:
         )
         for message in keyed.task.messages():
             yield addresser.address(message)
-
-
-def _look_up(chunk: list[Envelope], basis: Basis) -> Iterable[tuple[Envelope, Record | None]]:
-    known: dict[int, Record | None] = {}
-    by_key: dict[int, list[Envelope]] = {}
-    for envelope in chunk:
-        by_key.setdefault(envelope.slot.key, []).append(envelope)
-    for number, same_key in by_key.items():
-        if basis.ledger is not None and number:
-            found = basis.ledger.find([envelope.slot for envelope in same_key])
-            known.update(zip(map(id, same_key), found, strict=True))
-    return [(envelope, known.get(id(envelope))) for envelope in chunk]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +161,9 @@ def open_plan(inputs: Inputs, reading: PlanReading, env: Mapping[str, str]) -> I
     secrets = Placeholders() if reading.names_secrets else Secrets(env, inputs.secrets_dir)
     path = find_ledger(reading.ledger, env, workspace.project)
     with ExitStack() as stack:
-        ledger = stack.enter_context(closing(open_ledger(path, read_only=True))) if holds_ledger(path) else None
+        ledger = (
+            stack.enter_context(closing(open_ledger(path, read_only=True))) if holds_ledger(path) else None
+        )
         session = look_at(workspace, env, secrets, run_key=reading.run_key, ledger=ledger)
         target = _target(env, workspace)
         yield Plan(

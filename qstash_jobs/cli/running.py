@@ -125,6 +125,8 @@ class Running:
         """Print what the ledger could not take, so that somebody still knows it."""
         if error.settlements:
             number = count(len(error.settlements), "message")
-            self.terminal.warn(f"QStash answered for {number} of which the ledger has no result; keep these lines:")
+            self.terminal.warn(
+                f"QStash answered for {number} of which the ledger has no result; keep these lines:"
+            )
         for settlement in error.settlements:
             self.terminal.warn(write_result_json(describe_result("", settlement)))
