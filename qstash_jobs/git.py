@@ -70,6 +70,6 @@ def _git_text(root: Path, name: str) -> str:
         for candidate in candidates:
             if candidate.is_file():
                 return candidate.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a link that is no text, or names what no file can be called
         return ""
     return ""
