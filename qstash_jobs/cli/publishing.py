@@ -11,6 +11,7 @@ from qstash_jobs.api.run import Tools, Wish
 from qstash_jobs.api.tally import INTERRUPTED, TERMINATED
 from qstash_jobs.api.workspace import Workspace, load
 from qstash_jobs.api.world import (
+    Service,
     check_environment,
     find_ledger,
     find_service,
@@ -41,8 +42,9 @@ def publish_there(given: Mapping[str, Any], stop: Stop) -> int:
     if given["continued"] is not None:
         return _finish_earlier(given, stop)
     workspace = load(read_inputs(given, default=None))
+    service = _find_service(given, workspace)
     with closing(open_ledger(find_ledger(given["ledger"], environment(), workspace.project))) as ledger:
-        return _publish_with(given, ledger, workspace, _wish(given), stop)
+        return _publish_with(given, service, ledger, workspace, _wish(given), stop)
 
 
 def publish_here(given: Mapping[str, Any], stop: Stop) -> int:
@@ -104,7 +106,8 @@ def _finish_earlier(given: Mapping[str, Any], stop: Stop) -> int:
         record = _find_run(ledger, given["continued"])
         inputs, wish = continue_run(record, _wish(given))
         workspace = load(replace(inputs, secrets_dir=given["secrets_dir"]))
-        return _publish_with(given, ledger, workspace, wish, stop, finishing=record.id)
+        service = _find_service(given, workspace)
+        return _publish_with(given, service, ledger, workspace, wish, stop, finishing=record.id)
 
 
 def _find_run(ledger: Ledger, text: str) -> Run:
@@ -119,8 +122,18 @@ def _find_run(ledger: Ledger, text: str) -> Run:
     return found[0]
 
 
+def _find_service(given: Mapping[str, Any], workspace: Workspace) -> Service:
+    """Find where to publish, before a ledger is made for what can't be."""
+    check_environment(workspace.project)
+    service, warnings = find_service(environment(), workspace.project)
+    for warning in warnings:
+        Terminal(quiet=given["quiet"]).warn(f"warning: {warning}")
+    return service
+
+
 def _publish_with(
     given: Mapping[str, Any],
+    service: Service,
     ledger: Ledger,
     workspace: Workspace,
     wish: Wish,
@@ -129,10 +142,6 @@ def _publish_with(
     finishing: str = "",
 ) -> int:
     terminal = Terminal(quiet=given["quiet"])
-    check_environment(workspace.project)
-    service, warnings = find_service(environment(), workspace.project)
-    for warning in warnings:
-        terminal.warn(f"warning: {warning}")
     tools = Tools(
         service=service,
         ledger=ledger,

@@ -56,7 +56,8 @@ class Results:
         if result.row:
             self._rows.setdefault(settlement.envelope.message.job.name, Counter())[result.state] += 1
         line = write_result(result, colour=self._terminal.colour)
-        if line is not None and not (self._terminal.quiet and result.state in FINE):
+        is_fine = result.state in FINE and not settlement.foreign
+        if line is not None and not (self._terminal.quiet and is_fine):
             self._show(line)
 
     def end(self) -> None:

@@ -32,7 +32,10 @@ def command(**given: Any) -> int:
         runs = ledger.runs(limit=given["limit"])
         if given["format_"] == "jsonl":
             terminal.results(write_runs_jsonl(runs))
-        else:
-            now = system_clock().now()
-            terminal.results(write_runs(runs, now=now, width=terminal.width, colour=terminal.colour))
+            return 0
+        known = list(runs)
+        now = system_clock().now()
+        terminal.results(write_runs(known, now=now, width=terminal.width, colour=terminal.colour))
+        if not known:
+            terminal.note("no runs yet")
     return 0
