@@ -1,7 +1,7 @@
 """The keys of a job's rows -> whether one of them may occur twice."""
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 
 
 class KeyCheck:
@@ -11,7 +11,7 @@ class KeyCheck:
     """
 
     def __init__(self) -> None:
-        self._buckets = [array("q") for _ in range(256)]
+        self._buckets: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
 
     def add(self, key: str) -> None:
         digest = hash(key)
@@ -20,7 +20,7 @@ class KeyCheck:
     def repeated(self) -> frozenset[int]:
         """Return the hashes that occur more than once."""
         found: set[int] = set()
-        for bucket in self._buckets:
+        for bucket in self._buckets.values():
             if len(set(bucket)) != len(bucket):
                 found |= {digest for digest, times in Counter(bucket).items() if times > 1}
         return frozenset(found)
