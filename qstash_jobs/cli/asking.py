@@ -2,11 +2,15 @@
 
 from qstash_jobs.api.run import Intention
 from qstash_jobs.boundary import Clock, Ledger
+from qstash_jobs.record import Run, State
 from qstash_jobs.report.records import shorten_run
 from qstash_jobs.report.wording import count, show_age
 
 LOOKED_BACK = 500
 """Runs among which the last one of the same jobs is looked for."""
+
+UNFINISHED = (State.PLANNED, State.REJECTED, State.IN_DOUBT)
+"""What `run --continue` would take up."""
 
 
 def write_statement(intention: Intention, ledger: Ledger, clock: Clock, *, finishing: str) -> str:
@@ -32,8 +36,30 @@ def _write_intention(intention: Intention, finishing: str) -> str:
     return f"{what}{disabled} to {', '.join(where)}"
 
 
+def write_unfinished(intention: Intention, ledger: Ledger) -> str | None:
+    """Say that the last run of these files left something undone, or None: nobody may have seen what it said."""
+    earlier = _find_last_run(intention, ledger)
+    if earlier is None:
+        return None
+    totals = earlier.totals or {}
+    left = sum(totals.get(state, 0) for state in UNFINISHED)
+    if earlier.ended_at is not None and not left:
+        return None
+    what = count(left, "message") if earlier.ended_at is not None else "messages"
+    run = shorten_run(earlier.id)
+    return f"the run {run} of these jobs left {what} unfinished; see qstash-jobs show {run}"
+
+
 def _write_last_run(intention: Intention, ledger: Ledger, clock: Clock) -> str:
     """Tell of the last run of these files: what was published a minute ago is rarely meant twice."""
+    earlier = _find_last_run(intention, ledger)
+    if earlier is None:
+        return ""
+    age = show_age(earlier.started_at, clock.now())
+    return f"the last run of these jobs was {age} ({shorten_run(earlier.id)})"
+
+
+def _find_last_run(intention: Intention, ledger: Ledger) -> Run | None:
     for earlier in ledger.runs(limit=LOOKED_BACK):
         files = earlier.options.get("keys")
         same_place = (earlier.project, earlier.environment, earlier.target) == (
@@ -42,6 +68,5 @@ def _write_last_run(intention: Intention, ledger: Ledger, clock: Clock) -> str:
             intention.service.target,
         )
         if same_place and isinstance(files, dict) and set(files) & set(intention.files):
-            age = show_age(earlier.started_at, clock.now())
-            return f"the last run of these jobs was {age} ({shorten_run(earlier.id)})"
-    return ""
+            return earlier
+    return None

@@ -10,7 +10,7 @@ from qstash_jobs.api.results import describe as describe_result
 from qstash_jobs.api.run import Intention, Report, Tools, Wish, run
 from qstash_jobs.api.tally import INTERRUPTED, TERMINATED
 from qstash_jobs.api.workspace import Workspace
-from qstash_jobs.cli.asking import write_question, write_statement
+from qstash_jobs.cli.asking import write_question, write_statement, write_unfinished
 from qstash_jobs.cli.results import Results
 from qstash_jobs.cli.signals import Stop
 from qstash_jobs.cli.terminal import OutputError, Terminal
@@ -75,6 +75,9 @@ class Running:
 
     def _ask(self, intention: Intention) -> bool:
         ledger, clock = self.tools.ledger, self.tools.clock
+        unfinished = None if self.finishing else write_unfinished(intention, ledger)
+        if unfinished is not None:
+            self.terminal.warn(unfinished)
         if self.given["yes"] or not self.terminal.is_interactive:
             self.terminal.note(write_statement(intention, ledger, clock, finishing=self.finishing))
             return True
