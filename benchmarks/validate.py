@@ -35,7 +35,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 SHAPES = (
     """\
 # An order of customer {n}.
-name: Order {n}
+description: Order {n}
 url: https://api.example.com/orders/{n}
 body:
   order: {n}
@@ -78,7 +78,7 @@ jobs:
     body: {{to: customer{n}@example.com, template: reminder}}
 """,
     """\
-name: Report {n}
+description: Report {n}
 url: https://reports.example.com/run
 dedup: {{id: report-{n}}}
 flow_control: {{key: reports, parallelism: 4}}
