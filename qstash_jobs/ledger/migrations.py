@@ -2,8 +2,8 @@
 
 import sqlite3
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 
 
 def newest() -> int:
@@ -18,7 +18,7 @@ def migrate(connection: sqlite3.Connection) -> None:
             continue
         connection.execute("BEGIN IMMEDIATE")
         if read_version(connection) < number:
-            for statement in _statements(script.read_text("utf-8")):
+            for statement in _statements(script):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
@@ -29,12 +29,11 @@ def read_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _scripts() -> list[Traversable]:
+@cache
+def _scripts() -> tuple[str, ...]:
     folder = files("qstash_jobs.ledger") / "sql" / "sqlite"
-    return sorted(
-        (script for script in folder.iterdir() if script.name.endswith(".sql")),
-        key=lambda script: script.name,
-    )
+    scripts = [script for script in folder.iterdir() if script.name.endswith(".sql")]
+    return tuple(script.read_text("utf-8") for script in sorted(scripts, key=lambda script: script.name))
 
 
 def _statements(script: str) -> Iterator[str]:
