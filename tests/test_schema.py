@@ -341,9 +341,9 @@ def test_one_faulty_job_among_thousands_is_explained_alone() -> None:
 
 @pytest.mark.parametrize("inside", [True, False], ids=["as in a wheel", "as in a checkout"])
 def test_the_schemas_are_found_inside_the_package_and_beside_it(tmp_path: Path, inside: bool) -> None:
-    home = Path(qstash_jobs.__file__).parent
-    shutil.copytree(home, tmp_path / "qstash_jobs", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(Path(__file__).parent.parent / "schemas", tmp_path / ("qstash_jobs/schemas" if inside else "schemas"))
+    home, schemas = Path(qstash_jobs.__file__).parent, Path(__file__).parent.parent / "schemas"
+    shutil.copytree(home, tmp_path / "qstash_jobs", ignore=shutil.ignore_patterns("__pycache__", "schemas"))
+    shutil.copytree(schemas, tmp_path / ("qstash_jobs/schemas" if inside else "schemas"))
     code = "from qstash_jobs.schema import published; print(published.__file__, len(published.schema_text()))"
     done = subprocess.run(
         [sys.executable, "-c", code],
