@@ -12,7 +12,13 @@ from qstash_jobs.cli.terminal import OutputError, Terminal, explain_error
 from qstash_jobs.errors import UsageError
 from qstash_jobs.publish import Settlement
 from qstash_jobs.record import State
-from qstash_jobs.report.records import ResultLine, write_job, write_result, write_result_json
+from qstash_jobs.report.records import (
+    ResultLine,
+    is_told_with_its_job,
+    write_job,
+    write_result,
+    write_result_json,
+)
 
 FINE = (State.PUBLISHED, State.DEDUPLICATED, "skipped")
 
@@ -48,13 +54,16 @@ class Results:
 
     def tell(self, run: str, settlement: Settlement) -> None:
         """Show one message that the run is done with. Where it cannot be shown, the run goes on: the ledger has it."""
+        if settlement.envelope.slot.row and self._format != "jsonl":
+            job = settlement.envelope.message.job.name
+            self._rows.setdefault(job, Counter())[str(settlement.state)] += 1
+            if self._file is None and is_told_with_its_job(settlement.state):
+                return
         result = describe(run, settlement)
         self._keep(result)
         if self._format == "jsonl":
             self._show(write_result_json(result))
             return
-        if result.row:
-            self._rows.setdefault(settlement.envelope.message.job.name, Counter())[result.state] += 1
         line = write_result(result, colour=self._terminal.colour)
         is_fine = result.state in FINE and not settlement.foreign
         if line is not None and not (self._terminal.quiet and is_fine):

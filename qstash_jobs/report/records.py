@@ -89,9 +89,14 @@ def collect_endpoints(endpoints: tuple[Endpoint, ...]) -> list[dict[str, object]
     ]
 
 
+def is_told_with_its_job(state: str) -> bool:
+    """Say whether a row that ended so has no line of its own, but is counted in its job's."""
+    return state in ("published", "skipped")
+
+
 def write_result(result: ResultLine, *, colour: bool = False) -> str | None:
     """Write a message's line; None for a row that went well, whose job has a line for all of them."""
-    if result.row and result.state in ("published", "skipped"):
+    if result.row and is_told_with_its_job(result.state):
         return None
     ids = ", ".join(map(escape, result.message_ids))
     state = paint(name_state(result.state), STATE_STYLES.get(result.state, "plain"), colour=colour)
