@@ -42,7 +42,8 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Speed, as ratios against a peer in the same run; each script has options when it is run by itself."""
-    session.install(".[test]")
-    for script in ("rows.py", "start.py", "validating.py"):
-        session.run("python", f"benchmarks/{script}")
+    """Speed, as ratios against peers in the same run; `-- --page` writes docs/performance.md."""
+    # check-jsonschema is a peer, which nothing of the project needs; ajv-cli comes from npm where there is one
+    session.install(".[test]", "check-jsonschema")
+    session.run("python", "benchmarks/report.py", *session.posargs)
+    session.run("python", "benchmarks/validating.py")
