@@ -65,8 +65,8 @@ class Intention:
     service: Service
     project: str
     environment: str
-    files: tuple[str, ...]
-    """What the names of its jobs begin with."""
+    keys: Mapping[str, str]
+    """The run key of each file, by what the names of its jobs begin with."""
     resources: Resources
     """What the job files declare of the account."""
 
@@ -168,7 +168,7 @@ def _intention(session: Session, run_id: str, tools: Tools) -> Intention:
         service=tools.service,
         project=session.surroundings.project_name,
         environment=session.workspace.project.environment,
-        files=tuple(session.keys_by_file),
+        keys=session.keys_by_file,
         resources=session.resources,
     )
 

@@ -39,7 +39,8 @@ def _write_intention(intention: Intention, finishing: str) -> str:
 def write_unfinished(intention: Intention, ledger: Ledger) -> str | None:
     """Say that the last run of these files left something undone, or None: nobody may have seen what it said."""
     earlier = _find_last_run(intention, ledger)
-    if earlier is None:
+    if earlier is None or earlier.options.get("keys") == intention.keys:
+        # under the same keys this very run takes up what was left
         return None
     totals = earlier.totals or {}
     left = sum(totals.get(state, 0) for state in UNFINISHED)
@@ -67,6 +68,6 @@ def _find_last_run(intention: Intention, ledger: Ledger) -> Run | None:
             intention.environment,
             intention.service.target,
         )
-        if same_place and isinstance(files, dict) and set(files) & set(intention.files):
+        if same_place and isinstance(files, dict) and set(files) & set(intention.keys):
             return earlier
     return None
