@@ -11,7 +11,7 @@ from yaml import MarkedYAMLError
 from yaml.reader import ReaderError
 
 from qstash_jobs.document.fault import Fault
-from qstash_jobs.document.wording import lone_surrogate, second_document, show, unquoted_expression
+from qstash_jobs.document.wording import lone_surrogate, second_document, show, too_many, unquoted_expression
 
 # YAML 1.2.2, 5.1: the characters that may stand in a file (less the surrogates, which UTF-8 cannot hold)
 FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -70,6 +70,8 @@ def _explain_marked(error: MarkedYAMLError, text: str) -> Fault:
     index = min(error.problem_mark.index, len(text)) if error.problem_mark else 0
     start = error.context_mark.index if error.context_mark else index
     place = Place(text=text, index=index, start=start, problem=error.problem or "")
+    if "nesting depth" in place.problem:  # libyaml's own limit, for brackets that it has not told of yet
+        return too_many("levels", index)
     fault = _find_expression(place)
     if fault:
         return fault
