@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from qstash_jobs.cli.main import run
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.local.serve import LocalServer, start_server
 from qstash_jobs.local.world.quota import FIXED
+from qstash_jobs.record import RunKey
 
 JOBS = Path(__file__).parent.parent / "jobs"
 SECRET = "s3cret-of-reports"
@@ -81,3 +84,16 @@ def test_in_batches_each_planned_request_is_an_item_that_is_sent(server, tmp_pat
         for line in planned
     } == sent
     assert [item["queue"] for item in items if "queue" in item] == ["invoices"] * 3
+
+
+def test_under_a_run_key_a_plan_renders_the_day_of_its_first_run(tmp_path, monkeypatch, capsys):
+    (tmp_path / "qstash-jobs.yaml").write_text("project: billing\n")
+    (tmp_path / "job.yaml").write_text("url: https://example.com/hook\nbody: {day: '${{ run.date }}'}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("QSTASH_TOKEN", raising=False)
+    monkeypatch.setenv("QSTASH_JOBS_LEDGER", f"sqlite://{tmp_path / 'ledger.db'}")
+    with closing(open_sqlite(tmp_path / "ledger.db")) as ledger:
+        key = RunKey(project="billing", environment="", target="", text="release-1")
+        ledger.open_key(key, run="0123456789ab", at=datetime(2026, 1, 31, 23, 59, tzinfo=UTC))
+    assert run(["plan", "job.yaml", "--run-key", "release-1", "--format", "jsonl"]) == 0
+    assert json.loads(capsys.readouterr().out)["body"] == '{"day":"2026-01-31"}'

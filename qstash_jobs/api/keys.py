@@ -11,12 +11,12 @@ class Keys:
     """Looks run keys up, once each. A new one is made when the run itself is recorded, and not before.
 
     A run that is never confirmed, or whose files are out of order, leaves no key behind: `run.date` of a key is that
-    of the first run that published under it.
+    of the first run that published under it. Without a ledger every key is new.
     """
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Ledger | None,
         *,
         run_id: str,
         started_at: datetime,
@@ -27,14 +27,14 @@ class Keys:
         self._ledger = ledger
         self._run_id = run_id
         self.started_at = started_at
-        self._project = project
+        self.project = project
         self._environment = environment
         self._target = target
         self._known: dict[str, OpenKey] = {}
 
     def name(self, text: str) -> RunKey:
         """Make the whole of a key: the same words mean another key elsewhere."""
-        return RunKey(project=self._project, environment=self._environment, target=self._target, text=text)
+        return RunKey(project=self.project, environment=self._environment, target=self._target, text=text)
 
     def facts(self, text: str) -> RunFacts:
         """Return what `run.` finds under a key: the facts of its first run, which may be this one."""
@@ -46,7 +46,7 @@ class Keys:
     def find(self, text: str) -> OpenKey | None:
         """Return a key as the ledger holds it; None where no run has had it yet."""
         if text not in self._known:
-            found = self._ledger.find_key(self.name(text))
+            found = self._ledger.find_key(self.name(text)) if self._ledger is not None else None
             if found is None:
                 return None
             self._known[text] = found
@@ -56,6 +56,7 @@ class Keys:
         """Return a key as the ledger holds it, made by now if it was new."""
         known = self.find(text)
         if known is None:
+            assert self._ledger is not None  # noqa: S101 - who publishes has a ledger
             known = self._ledger.open_key(self.name(text), run=self._run_id, at=self.started_at)
             self._known[text] = known
         return known

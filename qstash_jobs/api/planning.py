@@ -5,8 +5,9 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.session import Session
-from qstash_jobs.api.validate import look_at
+from qstash_jobs.api.validate import keys_of, look_at
 from qstash_jobs.api.workspace import Inputs, Workspace, load
 from qstash_jobs.api.world import find_ledger, find_service, holds_ledger, open_ledger, system_clock
 from qstash_jobs.boundary import Clock, Ledger
@@ -16,7 +17,7 @@ from qstash_jobs.mask import Mask
 from qstash_jobs.plan import PlannedMessage, hide_secrets, plan_message
 from qstash_jobs.publish.decide import Decision, Hold, Send, Skip, decide, look_up, refuse_window
 from qstash_jobs.publish.work import Try, gather
-from qstash_jobs.record import Record, RunKey
+from qstash_jobs.record import Record
 from qstash_jobs.settings import Secrets, check_run_key
 
 LOOK_UP = 500
@@ -28,7 +29,7 @@ class Basis:
 
     ledger: Ledger | None
     clock: Clock
-    target: str
+    keys: Keys
     batch_size: int = 100
 
 
@@ -85,15 +86,9 @@ def _comparable(envelope: Envelope, record: Record | None, session: Session) -> 
 
 def _envelopes(session: Session, basis: Basis) -> Iterator[Envelope]:
     for keyed in session.tasks():
-        key = RunKey(
-            project=session.surroundings.project_name,
-            environment=session.workspace.project.environment,
-            target=basis.target,
-            text=keyed.run_key,
-        )
-        opened = basis.ledger.find_key(key) if basis.ledger is not None else None
+        opened = basis.keys.find(keyed.run_key)
         addresser = Addresser(
-            key=key,
+            key=basis.keys.name(keyed.run_key),
             key_number=opened.number if opened is not None else 0,
             fingerprint_key=basis.ledger.fingerprint_key if basis.ledger is not None else b"",
         )
@@ -164,11 +159,11 @@ def open_plan(inputs: Inputs, reading: PlanReading, env: Mapping[str, str]) -> I
         ledger = (
             stack.enter_context(closing(open_ledger(path, read_only=True))) if holds_ledger(path) else None
         )
-        session = look_at(workspace, env, secrets, run_key=reading.run_key, ledger=ledger)
-        target = _target(env, workspace)
+        keys = keys_of(workspace, ledger=ledger, target=_target(env, workspace))
+        session = look_at(workspace, env, secrets, keys=keys, run_key=reading.run_key)
         yield Plan(
             session,
-            Basis(ledger=ledger, clock=system_clock(), target=target, batch_size=reading.batch_size),
+            Basis(ledger=ledger, clock=system_clock(), keys=keys, batch_size=reading.batch_size),
             secrets,
         )
 

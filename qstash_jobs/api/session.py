@@ -40,8 +40,8 @@ class Surroundings:
     """Messages to leave out for good, in the words of the command line."""
     recorded_keys: Mapping[str, str] = field(default_factory=dict)
     """The run keys that an earlier run used, by file: it is continued under them."""
-    facts_of: Callable[[str], RunFacts] | None = None
-    """What a run key's first run was, where there is a ledger that knows."""
+    facts_of: Callable[[str], RunFacts]
+    """What a run key's first run was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +108,8 @@ class Session:
         return sort_problems(self._problems)
 
     def _too_many(self) -> Iterator[Problem]:
-        for source in self.workspace.project.policies:
-            most = read_policy(source.fields).max_messages
+        for source, policy in zip(self.workspace.project.policies, self._context.policies, strict=True):
+            most = policy.max_messages
             if most is not None and self.totals.messages > most:
                 yield Problem(
                     location=source.document.locate((*source.path, "max", "messages_per_run")),
@@ -138,18 +138,13 @@ class Session:
         named = self.surroundings.recorded_keys.get(file.name) or self.surroundings.run_key or own_key
         key = named or self.surroundings.run_id
         self.keys_by_file[file.name] = key
-        scope = run_scope(scope, self._facts(key))
+        scope = run_scope(scope, self.surroundings.facts_of(key))
         for job in file.jobs:
             if is_chosen(job, self.workspace.inputs.jobs):
                 self.keyed.append(
                     Keyed(task=self._task(job, scope, file), run_key=key, is_named=named is not None)
                 )
         self._schedules += [self._task(schedule, scope, file) for schedule in file.schedules]
-
-    def _facts(self, key: str) -> RunFacts:
-        if self.surroundings.facts_of is not None:
-            return self.surroundings.facts_of(key)
-        return RunFacts(id=self.surroundings.run_id, key=key, started=self.surroundings.now)
 
     def _task(self, job: Job, scope: Scope, file: JobFile) -> Task:
         return Task(

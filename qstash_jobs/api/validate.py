@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.workspace import Inputs, Workspace, load_each_environment
 from qstash_jobs.api.world import find_server, system_clock
@@ -36,7 +37,7 @@ def validate(inputs: Inputs, env: Mapping[str, str], *, strict: bool = False) ->
     `strict` makes errors of warnings. UsageError for paths and options that can't be used.
     """
     sessions = [
-        look_at(workspace, env, Secrets(env, inputs.secrets_dir))
+        look_at(workspace, env, Secrets(env, inputs.secrets_dir), keys=keys_of(workspace))
         for workspace in load_each_environment(inputs)
     ]
     problems = sort_problems([problem for session in sessions for problem in session.check()])
@@ -57,8 +58,8 @@ def look_at(
     env: Mapping[str, str],
     secrets: Mapping[str, str],
     *,
+    keys: Keys,
     run_key: str | None = None,
-    ledger: Ledger | None = None,
 ) -> Session:
     """Make a session of what nobody is going to publish: missing secrets are masked, nothing is asked of anybody."""
     return Session(
@@ -67,12 +68,25 @@ def look_at(
             env=env,
             secrets=secrets,
             missing_secret="mask",  # noqa: S106 - what to do, not a secret
-            now=system_clock().now(),
+            now=keys.started_at,
             server_is_local=_server_is_local(workspace.project.url, env),
-            project_name=workspace.project_name or (ledger.id if ledger is not None else ""),
+            project_name=keys.project,
             run_id=NO_RUN,
             run_key=run_key,
+            facts_of=keys.facts,
         ),
+    )
+
+
+def keys_of(workspace: Workspace, *, ledger: Ledger | None = None, target: str = "") -> Keys:
+    """Make the run keys of what nobody is going to publish; with a ledger, those that earlier runs had are known."""
+    return Keys(
+        ledger,
+        run_id=NO_RUN,
+        started_at=system_clock().now(),
+        project=workspace.project_name or (ledger.id if ledger is not None else ""),
+        environment=workspace.project.environment,
+        target=target,
     )
 
 
