@@ -11,11 +11,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
 
 from qstash_jobs.errors import AuthenticationError, UsageError
+from qstash_jobs.grammar import GrammarError, read_env_file
 from qstash_jobs.wire.server import Server, read_server
 
 DEFAULT_URL = "https://qstash.upstash.io"
@@ -24,10 +26,56 @@ DEFAULT_URL = "https://qstash.upstash.io"
 CREDENTIAL_BYTES = 64 * 1024
 """A credential file larger than this is something else."""
 
+ENV_FILE_BYTES = 1024 * 1024
+"""An env file larger than this is something else."""
+
 
 def environment() -> Mapping[str, str]:
     """Return the process's environment."""
     return os.environ
+
+
+@contextmanager
+def added_env_file(path: Path) -> Iterator[None]:
+    """Add what a file says to the environment inside the block; the environment itself, and credentials, win.
+
+    UsageError, with the line, where it cannot be read.
+    """
+    added = {
+        name: value
+        for name, value in _read_env_file(path).items()
+        if not os.environ.get(name) and _read_credential(os.environ, name) is None
+    }
+    before = {name: os.environ.get(name) for name in added}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    try:
+        # a pipe may be meant, as a shell's <(...) makes one; one that nobody writes to would block for good
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        os.set_blocking(handle, True)
+        with os.fdopen(handle, "rb") as file:
+            content = file.read(ENV_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UsageError(f"--env-file {path} cannot be read: {reason}") from error
+    if len(content) > ENV_FILE_BYTES:
+        raise UsageError(f"--env-file {path} is over {ENV_FILE_BYTES:,} bytes; it is something else")
+    try:
+        return read_env_file(content.decode())
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--env-file {path} is not text in UTF-8") from error
+    except GrammarError as error:
+        raise UsageError(f"--env-file {path}: {error}") from error
 
 
 def working_folder() -> Path:

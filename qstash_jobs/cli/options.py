@@ -9,6 +9,28 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def env_file(command: F) -> F:
+    """The option whose file is part of the environment, before any other option looks there."""
+
+    def add(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+        del param
+        if value is not None and not ctx.resilient_parsing:
+            from qstash_jobs.settings import added_env_file
+
+            ctx.find_root().with_resource(added_env_file(value))
+
+    return click.option(
+        "--env-file",
+        type=click.Path(path_type=Path),
+        envvar="QSTASH_JOBS_ENV_FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=add,
+        metavar="FILE",
+        help="NAME=VALUE lines for what the environment does not say.",
+    )(command)
+
+
 def reading(command: F) -> F:
     """Options of the commands that read job files."""
     for option in reversed(
@@ -48,6 +70,7 @@ def reading(command: F) -> F:
                 metavar="GLOB",
                 help="Only jobs whose full name or id matches.",
             ),
+            env_file,
         ]
     ):
         command = option(command)

@@ -11,6 +11,7 @@ from qstash_jobs.cli.terminal import Terminal
 @click.command("runs")
 @options.ledger
 @options.environment
+@options.env_file
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="At most."
 )

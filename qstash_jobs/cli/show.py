@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @click.argument("what", metavar="RUN|MESSAGE")
 @options.ledger
 @options.environment
+@options.env_file
 @click.option("--run", "run", metavar="RUN", help="The run that the message's name belongs to.")
 @click.option(
     "--format",

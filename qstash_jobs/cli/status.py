@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("what", metavar="[RUN|MESSAGE]", default="")
 @options.ledger
 @options.environment
+@options.env_file
 @click.option(
     "--wait", metavar="DURATION", help="Ask until all are delivered or have failed, so long at most."
 )
