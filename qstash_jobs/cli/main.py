@@ -4,8 +4,6 @@ import errno
 import importlib
 import os
 import sys
-import tempfile
-import traceback
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -116,6 +114,9 @@ def _say_usage(error: click.ClickException) -> int:
 
 def _report_fault(error: Exception) -> int:
     """Leave the traceback in a file only its owner reads: it may hold what no terminal should."""
+    import tempfile
+    import traceback
+
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return _say(f"something could not be written: {(error.strerror or str(error)).lower()}", 6)
     try:
