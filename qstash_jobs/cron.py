@@ -8,7 +8,6 @@ fields and treat clock changes otherwise, so it gets lists of values and no zone
 import heapq
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 from zoneinfo import ZoneInfo
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from qstash_jobs.grammar import GrammarError, nearest
+from qstash_jobs.value import dataclass
 
 
 class CronError(GrammarError):

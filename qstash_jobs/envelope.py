@@ -6,7 +6,7 @@ from qstash_jobs.identity import JobIdentity, fingerprint, key_id, message_label
 from qstash_jobs.job import Job
 from qstash_jobs.message import DedupKind, Message
 from qstash_jobs.record import RunKey, Slot
-from qstash_jobs.value import bulk_dataclass
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.calls import batch_item, destination, is_read_as_configuration, publish_request
 from qstash_jobs.wire.headers import HeaderWriter
 from qstash_jobs.wire.http import Headers, Request
@@ -15,7 +15,7 @@ QSTASH_WINDOW_S = 600
 """QStash forgets a deduplication id after ten minutes (upstash docs, features/deduplication)."""
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """A message ready to be offered. `plan` prints envelopes and `run` sends them, so they cannot differ."""
 

@@ -3,12 +3,12 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
 from qstash_jobs.errors import UsageError
+from qstash_jobs.value import dataclass
 
 JOB_SUFFIXES = (".yaml", ".yml")
 PROJECT_FILE = "qstash-jobs.yaml"

@@ -5,13 +5,14 @@ is waiting, not lost.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from itertools import islice
 
 from qstash_jobs.boundary import Clock, Line
 from qstash_jobs.errors import AuthenticationError, ServiceError
 from qstash_jobs.outcome import Misconfigured, Rejected, Throttled
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.logs import Event, EventPage, EventState, ask_events, read_events
 
 FIRST_LOOK_S = 0.1

@@ -1,11 +1,12 @@
 """Document -> Jobs: defaults merged in, names given, templates not yet rendered."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from qstash_jobs.document import Document
 from qstash_jobs.problem import Location, Path
+from qstash_jobs.value import dataclass
 
 Kind = Literal["job", "schedule"]
 

@@ -4,14 +4,13 @@ Each ending is a class of its own. `Unknown` is the one that matters most: the m
 so nobody may call it published or rejected.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
-from qstash_jobs.value import bulk_dataclass
+from qstash_jobs.value import dataclass
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """QStash's answer for one destination: a URL has one, a URL group one for each endpoint."""
 
@@ -22,7 +21,7 @@ class Endpoint:
     error: str | None = None
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """QStash accepted the message now; at least one endpoint is new, and none was refused."""
 

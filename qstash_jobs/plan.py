@@ -1,13 +1,14 @@
 """An Envelope and what will be done with it -> a PlannedMessage: everything that `plan` shows of one message."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from qstash_jobs.envelope import Envelope
 from qstash_jobs.grammar import show_seconds
 from qstash_jobs.mask import Mask
 from qstash_jobs.message import Callback, Dedup, DedupKind, FlowControl, Message, Redaction
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.calls import batch_request
 from qstash_jobs.wire.http import Request
 

@@ -1,7 +1,8 @@
 """A fault in a user's file: what is wrong, where it stands, and what would mend it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from qstash_jobs.value import dataclass
 
 Path = tuple[str | int, ...]
 """The way to a value in a document: mapping keys and list indices, from the top."""
@@ -12,7 +13,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
     """A place in a file that was read."""
 
@@ -55,4 +56,9 @@ class Finding:
 def sort_problems(problems: list[Problem]) -> list[Problem]:
     """Sort by file, line and column, and drop the ones that say the same thing of the same place twice."""
     unique = {(p.location, p.rule, p.message): p for p in problems}
-    return sorted(unique.values(), key=lambda p: (p.location, p.rule, p.message))
+    return sorted(unique.values(), key=_order)
+
+
+def _order(problem: Problem) -> tuple[str | int, ...]:
+    location = problem.location
+    return (location.file, location.line, location.column, location.source, problem.rule, problem.message)

@@ -1,13 +1,14 @@
 """The project file and the chosen environment -> what they say to every job; all of it may be absent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from qstash_jobs.document import Document
 from qstash_jobs.grammar import LONGEST_S, GrammarError, read_seconds
 from qstash_jobs.job import Source
 from qstash_jobs.problem import Path
+from qstash_jobs.value import dataclass
 
 # upstash.com/pricing/qstash: message size in bytes, longest delay in seconds, longest response time in seconds
 QUOTAS: Mapping[str, Mapping[str, int]] = {

@@ -1,6 +1,5 @@
 """Outcome -> what the ledger remembers of a message, and which changes of state are allowed."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -17,7 +16,7 @@ from qstash_jobs.outcome import (
     Throttled,
     Unknown,
 )
-from qstash_jobs.value import bulk_dataclass
+from qstash_jobs.value import dataclass
 
 
 class State(StrEnum):
@@ -39,7 +38,7 @@ SETTLED = frozenset({State.PUBLISHED, State.DEDUPLICATED, State.PARTIAL, State.A
 """What no later run sends again by itself."""
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instant:
     """One moment on both clocks: the wall's, and the one that counts from the machine's start."""
 
@@ -50,7 +49,7 @@ class Instant:
     boot_s: float
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """Where a message stands in the ledger, within a run key."""
 
@@ -75,7 +74,7 @@ class Slot:
         return message_name(self.job, self.row_key or str(self.row)) if self.row else self.job
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """What the ledger knows of one message. Never its body, its header values or its destination's query."""
 
@@ -116,7 +115,7 @@ class Record:
         return tuple(endpoint.message_id for endpoint in self.endpoints if endpoint.message_id)
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What an attempt came to, written back only if the attempt is still the last one."""
 

@@ -1,7 +1,7 @@
 """What job files declare of the account -> URL groups, queues and flow controls, rendered and checked."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from qstash_jobs.problem import Location, Path, Problem, Severity
 from qstash_jobs.render import JOB, Allowed, Scope, compile_value
 from qstash_jobs.rules import Context, check_resource
 from qstash_jobs.schema import check_concrete
+from qstash_jobs.value import dataclass
 
 Kind = Literal["url_group", "queue", "flow_control"]
 

@@ -15,7 +15,7 @@ Address, token, secrets and ledger are found as the command line finds them. Eac
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from qstash_jobs.api.following import describe as describe_progress
@@ -35,6 +35,7 @@ from qstash_jobs.report.deliveries import Followed
 from qstash_jobs.report.records import ResultLine
 from qstash_jobs.settings import Secrets
 from qstash_jobs.settings import environment as process_environment
+from qstash_jobs.value import dataclass
 
 
 class ProblemsError(UsageError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from qstash_jobs.api.keys import Keys
@@ -19,6 +19,7 @@ from qstash_jobs.publish.decide import Decision, Hold, Send, Skip, decide, look_
 from qstash_jobs.publish.work import Try, gather
 from qstash_jobs.record import Record
 from qstash_jobs.settings import Secrets, check_run_key
+from qstash_jobs.value import dataclass
 
 LOOK_UP = 500
 

@@ -3,7 +3,7 @@
 import secrets as random_bytes
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from qstash_jobs.record import Run
 from qstash_jobs.render import MissingSecret
 from qstash_jobs.resources import Resources
 from qstash_jobs.settings import check_run_key
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

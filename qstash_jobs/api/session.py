@@ -1,7 +1,7 @@
 """A Workspace under a run -> its tasks, checked: what `validate`, `plan` and `run` all begin with."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from qstash_jobs.api.skips import Skips
@@ -21,6 +21,7 @@ from qstash_jobs.problem import Problem, Severity, sort_problems
 from qstash_jobs.render import MissingSecret, Scope
 from qstash_jobs.resources import read_resources
 from qstash_jobs.rules import Context, read_policy
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

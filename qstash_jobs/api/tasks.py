@@ -1,7 +1,7 @@
 """A Job and its file's Scope -> a Task: read once to check and count every row, and again to make the messages."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from qstash_jobs.problem import Finding, Location, Problem, Severity
 from qstash_jobs.render import Scope
 from qstash_jobs.rows import Format, Row, RowError, read_rows
 from qstash_jobs.rules import Context
+from qstash_jobs.value import dataclass
 
 FORMATS: Mapping[str, Format] = {
     ".csv": "csv",

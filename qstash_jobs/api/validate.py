@@ -1,7 +1,7 @@
 """Inputs -> every problem of every file, without network, token or secrets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.session import Session, Surroundings
@@ -11,6 +11,7 @@ from qstash_jobs.boundary import Ledger
 from qstash_jobs.errors import UsageError
 from qstash_jobs.problem import Problem, Severity, sort_problems
 from qstash_jobs.settings import Secrets
+from qstash_jobs.value import dataclass
 
 NO_RUN = "000000000000"
 """The run id of what is only looked at."""

@@ -1,7 +1,6 @@
 """A Workspace and the world around it -> the Scope that a file's templates are filled with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +10,7 @@ from qstash_jobs.job import Job, JobFile, Source
 from qstash_jobs.problem import Location, Path, Problem
 from qstash_jobs.render import RUN_KEY, VARS, MissingSecret, Scope, compile_value
 from qstash_jobs.settings import ci_git, ci_run_url, run_key_fault
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

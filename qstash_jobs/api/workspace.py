@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from qstash_jobs.job import Job, JobFile, Source, read_job_file
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.project import Project, read_project
 from qstash_jobs.schema import check_job_file, check_project_file, shape
+from qstash_jobs.value import dataclass
 
 STDIN = "-"
 

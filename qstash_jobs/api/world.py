@@ -4,7 +4,6 @@ import os
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from qstash_jobs.api.workspace import find_project
@@ -23,6 +22,7 @@ from qstash_jobs.settings import (
     working_folder,
 )
 from qstash_jobs.transport import open_line
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.server import Server
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from qstash_jobs.api.following import describe, follow_messages, targets_of
@@ -21,6 +21,7 @@ from qstash_jobs.publish import UnrecordedError
 from qstash_jobs.report.deliveries import summarise_deliveries, write_followed
 from qstash_jobs.report.records import shorten_run, suggest_next, write_result_json
 from qstash_jobs.report.wording import count, write_totals
+from qstash_jobs.value import dataclass
 
 
 @dataclass(slots=True, kw_only=True)

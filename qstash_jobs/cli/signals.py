@@ -3,8 +3,9 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
+
+from qstash_jobs.value import dataclass
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

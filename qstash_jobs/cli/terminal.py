@@ -5,13 +5,14 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TextIO
 
 from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem
 from qstash_jobs.report.escape import escape
+from qstash_jobs.value import dataclass
 
 
 class OutputError(StopError):

@@ -5,7 +5,6 @@ is noted; one that does not, or that exceeds a limit, stops the reading.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from yaml.events import (
@@ -44,6 +43,7 @@ from qstash_jobs.document.wording import (
     too_many,
     undefined_alias,
 )
+from qstash_jobs.value import dataclass
 
 SECTIONS = ("jobs", "schedules")
 """Keys at the top whose children have a budget each."""

@@ -2,12 +2,13 @@
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from qstash_jobs.document.lines import Lines
 from qstash_jobs.document.scalars import write_plain
 from qstash_jobs.problem import Location, Path, Problem
+from qstash_jobs.value import dataclass
 
 LEAF, NESTED, ALIAS, SKIPPED = range(4)
 """The kind of a mark, in its lowest two bits; above them stands a character's index (of SKIPPED: a mark's)."""

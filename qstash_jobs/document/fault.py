@@ -1,6 +1,6 @@
 """A fault at a character of the text, before line and column are known."""
 
-from dataclasses import dataclass
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

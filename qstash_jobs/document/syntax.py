@@ -5,13 +5,13 @@ libyaml and the parser in Python word the same error differently; both are looke
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from yaml import MarkedYAMLError
 from yaml.reader import ReaderError
 
 from qstash_jobs.document.fault import Fault
 from qstash_jobs.document.wording import lone_surrogate, second_document, show, too_many, unquoted_expression
+from qstash_jobs.value import dataclass
 
 # YAML 1.2.2, 5.1: the characters that may stand in a file (less the surrogates, which UTF-8 cannot hold)
 FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

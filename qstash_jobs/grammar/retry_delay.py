@@ -8,10 +8,10 @@ a program for a stack, so that evaluation neither recurses nor runs anything of 
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from qstash_jobs.grammar.error import GrammarError, quote
 from qstash_jobs.grammar.names import nearest
+from qstash_jobs.value import dataclass
 
 LONGEST = 500
 DEEPEST = 32

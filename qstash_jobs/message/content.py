@@ -11,7 +11,7 @@ import orjson
 
 from qstash_jobs.message.types import UnreadableError
 from qstash_jobs.problem import Finding
-from qstash_jobs.value import bulk_dataclass
+from qstash_jobs.value import dataclass
 
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -20,7 +20,7 @@ ReadFile = Callable[[str], bytes]
 """Reads a file that a job names, relative to the job's own; UnreadableError where it may not or cannot."""
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """A body's bytes, and the type that its kind implies."""
 

@@ -1,14 +1,14 @@
 """The Message: one publication with every unit read and every body encoded, nothing left to interpret."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import Enum, auto
 
 from qstash_jobs.job import Job
 from qstash_jobs.problem import Finding
 from qstash_jobs.rows import Row
-from qstash_jobs.value import bulk_dataclass
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Dedup:
     """How long the ledger refuses the same id; infinity for `forever`."""
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One message, ready to be translated into a publish request. `None` means that the job does not say."""
 

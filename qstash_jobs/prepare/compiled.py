@@ -1,11 +1,11 @@
 """A Job -> its templates, compiled once, and what is known of them before any row is."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from qstash_jobs.job import Job
 from qstash_jobs.problem import Location, Path, Problem
 from qstash_jobs.render import JOB, JOB_OF_ROWS, Allowed, Template, compile_value
+from qstash_jobs.value import dataclass
 
 SCHEDULE = Allowed(names=JOB.names, where="a schedule")
 

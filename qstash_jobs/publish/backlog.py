@@ -1,9 +1,9 @@
 """Batches that came to nothing -> the same batches, when it is time to send them again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from qstash_jobs.publish.work import Batch
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

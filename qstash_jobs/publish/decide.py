@@ -1,13 +1,13 @@
 """What the ledger knows of a message -> whether to send it, skip it, or leave it in doubt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
 from qstash_jobs.boundary import Ledger
 from qstash_jobs.envelope import QSTASH_WINDOW_S, Envelope
 from qstash_jobs.record import Instant, Record, State, Window
+from qstash_jobs.value import dataclass
 
 RESEND_S = QSTASH_WINDOW_S - 60 - 30
 """Until so long after the first attempt that may have arrived, the same id is safe to send again: the window, less

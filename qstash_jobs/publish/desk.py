@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from qstash_jobs.boundary import Clock
 from qstash_jobs.errors import LedgerError
@@ -19,6 +19,7 @@ from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.verdict import end_run, is_answer, is_worth_another, pause_s
 from qstash_jobs.publish.work import Batch, Try
 from qstash_jobs.record import Instant
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.http import Held, Reply, Untrusted
 from qstash_jobs.wire.reply import WholeRefused
 

@@ -1,9 +1,8 @@
 """How a run publishes, and how it may end."""
 
-from dataclasses import dataclass
-
 from qstash_jobs.errors import LedgerError
 from qstash_jobs.publish.settlement import Settlement
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What is to be sent, and what is to be sent again -> the batches that go next, and when."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from qstash_jobs.boundary import Clock
 from qstash_jobs.publish.backlog import Backlog
@@ -11,6 +11,7 @@ from qstash_jobs.publish.queues import Queues
 from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.source import Source
 from qstash_jobs.publish.work import Batch, Try
+from qstash_jobs.value import dataclass
 
 Busy = frozenset[str]
 """Queues of which a batch is on the wire."""

@@ -1,13 +1,13 @@
 """Sender threads: each owns one line, has it connected before it asks for work, and says what came back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from queue import SimpleQueue
 from threading import Thread
 
 from qstash_jobs.boundary import Clock, Line
 from qstash_jobs.record import Instant
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.http import Answer, Request, Unreachable, Untrusted
 
 CLAIM_AGE_S = 5.0

@@ -6,13 +6,13 @@ from typing import Literal
 from qstash_jobs.envelope import Envelope
 from qstash_jobs.outcome import Endpoint
 from qstash_jobs.record import State
-from qstash_jobs.value import bulk_dataclass
+from qstash_jobs.value import dataclass
 
 SettledState = State | Literal["skipped"]
 """Where a run leaves a message: in a state of the ledger's, or as an earlier run or a window has left it."""
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """What became of a message in this run; told after the ledger has it."""
 

@@ -1,19 +1,19 @@
 """What is on its way: one message's try, and the batch of tries that shares a request."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from qstash_jobs.envelope import Envelope
 from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.record import Instant, Record, State, Window
-from qstash_jobs.value import bulk_dataclass
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.calls import batch_request
 from qstash_jobs.wire.http import Request
 
 BATCH_BYTES = 512 * 1024
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
     """One attempt of one message."""
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from qstash_jobs.render.expression import Call, Expression
@@ -12,6 +11,7 @@ from qstash_jobs.render.look import Look, explain_missing, make_look
 from qstash_jobs.render.names import Names, is_refused, suggest, write_names
 from qstash_jobs.render.scope import Scope
 from qstash_jobs.render.text import name_kind, show, write_text
+from qstash_jobs.value import dataclass
 
 Evaluate = Callable[[Scope], Any]
 

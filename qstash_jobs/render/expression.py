@@ -12,13 +12,13 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from qstash_jobs.render.fault import FaultError
 from qstash_jobs.render.filters import Argument
 from qstash_jobs.render.names import Names
+from qstash_jobs.value import dataclass
 
 MAX_EXPRESSION = 1000
 MAX_EXPRESSIONS = 100

@@ -1,10 +1,11 @@
 """What can be wrong with an expression, and the place in the file that it is shown at."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from qstash_jobs.problem import Finding, Location, Path, Problem
+from qstash_jobs.value import dataclass
 
 Place = Callable[[Path], Location]
 """Tells where the value at a path begins in its file."""

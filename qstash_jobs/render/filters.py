@@ -3,13 +3,13 @@
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 from qstash_jobs.render.text import MAX_TEXT_BYTES, too_long, write_json, write_text
+from qstash_jobs.value import dataclass
 
 Filter = Callable[[Any], Any]
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from qstash_jobs.grammar import nearest
 from qstash_jobs.render.fault import FaultError
+from qstash_jobs.value import dataclass
 
 Names = tuple[str | int, ...]
 """A look-up, from its root: ("row", "email"), ("vars", "hosts", 0)."""

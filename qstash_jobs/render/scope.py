@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal
 
-from qstash_jobs.value import bulk_dataclass
+from qstash_jobs.value import dataclass
 
 MissingSecret = Literal["error", "mask", "local"]
 """A problem; `***` and its name in the result; or `local-NAME`."""
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """The values that a template is filled with."""
 

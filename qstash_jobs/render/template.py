@@ -1,7 +1,7 @@
 """Plain data with expressions in it -> a Template, compiled once -> the data it stands for, once for each Scope."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from qstash_jobs.problem import Path, Problem
@@ -11,6 +11,7 @@ from qstash_jobs.render.fill import Fill, make_fill, settle
 from qstash_jobs.render.names import JOB_OF_ROWS, Allowed, Names, write_names
 from qstash_jobs.render.scope import Scope
 from qstash_jobs.render.tree import Node, Reading, read_tree
+from qstash_jobs.value import dataclass
 
 URL_PATHS: frozenset[Path] = frozenset(
     {

@@ -1,7 +1,7 @@
 """Plain data with expressions in it -> a tree that keeps what has none as it was, and the faults on the way."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +11,7 @@ from qstash_jobs.render.expression import MAX_EXPRESSION, Call, Expression, Expr
 from qstash_jobs.render.fault import Fault, FaultError, make_fault
 from qstash_jobs.render.filters import FILTERS, ArgumentError, make_filter
 from qstash_jobs.render.names import Allowed, check_names, suggest
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

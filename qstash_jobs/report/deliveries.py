@@ -4,7 +4,6 @@ Answers and bodies are cut here: their secrets have to be masked already.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from qstash_jobs.grammar import show_seconds
@@ -12,6 +11,7 @@ from qstash_jobs.report.bodies import preview_body_line
 from qstash_jobs.report.escape import escape, write_json
 from qstash_jobs.report.layout import CUT, Style, cut, paint
 from qstash_jobs.report.wording import count, show_age, write_moment
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.logs import EventState
 
 ANSWER_WIDTH = 200

@@ -4,12 +4,12 @@ Nothing is counted here: whoever hears of the messages keeps the numbers and ask
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from qstash_jobs.outcome import Endpoint
 from qstash_jobs.report.escape import escape, write_json
 from qstash_jobs.report.layout import Style, paint
 from qstash_jobs.report.wording import count, join, name_state, write_totals
+from qstash_jobs.value import dataclass
 
 STATE_STYLES: Mapping[str, Style] = {
     "published": "good",

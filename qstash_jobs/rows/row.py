@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from qstash_jobs.value import bulk_dataclass
+from qstash_jobs.value import dataclass
 
 Format = Literal["csv", "tsv", "jsonl", "json", "yaml"]
 
@@ -14,7 +14,7 @@ LONGEST_WHOLE = 16 * 1024 * 1024
 """Bytes of a file that is not streamed."""
 
 
-@bulk_dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """The values that one message is made from."""
 

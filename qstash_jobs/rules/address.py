@@ -1,10 +1,11 @@
 """A destination's text -> its parts, and what kind of host it names. Nothing is decoded or normalised."""
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
+
+from qstash_jobs.value import dataclass
 
 # RFC 3986, appendix B, less what is no http(s)
 FORM = re.compile(

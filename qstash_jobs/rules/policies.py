@@ -1,11 +1,12 @@
 """The `policy` of a project file -> a Policy: what is held against every job, with its patterns parsed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from qstash_jobs.grammar import read_seconds
 from qstash_jobs.rules.address import Address, read_address
+from qstash_jobs.value import dataclass
 
 PORTS = {"http": "80", "https": "443"}
 

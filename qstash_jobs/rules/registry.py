@@ -5,13 +5,13 @@ without knowing in which file that stands.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from qstash_jobs.message import Message
 from qstash_jobs.problem import Path, Severity
 from qstash_jobs.rules.address import Address
 from qstash_jobs.rules.policies import Policy
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

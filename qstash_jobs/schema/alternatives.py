@@ -5,11 +5,11 @@ told: it is known by being there.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from qstash_jobs.schema.published import EXPRESSION, NULL
 from qstash_jobs.schema.refusal import Refusal
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """One fault of plain data: what is wrong and at which path, before anybody has looked up where that stands."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qstash_jobs.problem import Path
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

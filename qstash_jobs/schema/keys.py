@@ -3,11 +3,11 @@ it belongs instead.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from qstash_jobs.grammar import nearest
 from qstash_jobs.schema.published import job_file_schema
+from qstash_jobs.value import dataclass
 
 SYNONYMS = {
     "url": "destination endpoint uri href target address link to",

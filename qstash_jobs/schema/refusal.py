@@ -1,7 +1,6 @@
 """Data and a schema -> Refusals: what jsonschema says, as plain values, with nothing left out or judged yet."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -13,6 +12,7 @@ from jsonschema.validators import extend
 from referencing import Registry
 
 from qstash_jobs.problem import Path
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

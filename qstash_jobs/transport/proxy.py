@@ -2,9 +2,9 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.server import Server
 
 

@@ -1,6 +1,6 @@
 """One HTTP exchange as values: what is sent, what came back, or how it was lost."""
 
-from dataclasses import dataclass
+from qstash_jobs.value import dataclass
 
 ANSWER_BYTES = 1024 * 1024
 """Longer answers than this are not read to their end, unless the request says so."""

@@ -7,7 +7,6 @@ spelling of a cancelled state. Every form is read.
 import binascii
 from base64 import b64decode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urlencode
@@ -15,6 +14,7 @@ from urllib.parse import urlencode
 import orjson
 
 from qstash_jobs.outcome import Unknown
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.http import Answer, Reply, Request
 from qstash_jobs.wire.refusal import Failure, read_loss, read_refusal
 

@@ -1,12 +1,12 @@
 """One message that QStash still has: its id -> a Request, and the answer -> what it is, or that it is gone."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
 import orjson
 
 from qstash_jobs.outcome import Rejected, Unknown
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.http import Answer, Reply, Request
 from qstash_jobs.wire.logs import PAGE_BYTES, read_labels, read_moment, read_text
 from qstash_jobs.wire.refusal import Failure, read_loss, read_refusal

@@ -5,7 +5,6 @@ is no refusal either: the message may have been accepted.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
@@ -19,6 +18,7 @@ from qstash_jobs.outcome import (
     Rejected,
     Unknown,
 )
+from qstash_jobs.value import dataclass
 from qstash_jobs.wire.http import Answer, Reply
 from qstash_jobs.wire.refusal import describe_error, read_loss, read_refusal
 

@@ -1,8 +1,9 @@
 """The address of QStash as text -> a Server: where it listens, and whether that is this machine."""
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
+
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
