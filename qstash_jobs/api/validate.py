@@ -26,6 +26,8 @@ class Validation:
     messages: int
     problems: tuple[Problem, ...]
     missing_secrets: tuple[str, ...]
+    documents: tuple[str, ...] = ()
+    """The job files that were read, as they are shown."""
 
     @property
     def has_errors(self) -> bool:
@@ -51,6 +53,7 @@ def validate(inputs: Inputs, env: Mapping[str, str], *, strict: bool = False) ->
         messages=session.totals.messages,
         problems=tuple(problems),
         missing_secrets=tuple(sorted(set[str]().union(*(one.totals.missing_secrets for one in sessions)))),
+        documents=session.workspace.documents,
     )
 
 

@@ -54,8 +54,12 @@ class Workspace:
     variables: tuple[Source, ...]
     """Of `--vars-file` and `--var`: stronger than any file's."""
     problems: tuple[Problem, ...]
-    files_read: int
-    """Job files, those with errors included."""
+    documents: tuple[str, ...]
+    """Every job file that was read, those with errors included, as they are shown."""
+
+    @property
+    def files_read(self) -> int:
+        return len(self.documents)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -97,7 +101,7 @@ def load(inputs: Inputs) -> Workspace:
         files=tuple(files),
         variables=_variables(inputs),
         problems=(*project_problems, *problems),
-        files_read=len(documents),
+        documents=tuple(document.file for document in documents.values()),
     )
     if inputs.jobs and not workspace.jobs and not workspace.has_errors:
         raise UsageError(f"no job matches {' or '.join(inputs.jobs)}")

@@ -8,6 +8,8 @@ from qstash_jobs.cli import options
 from qstash_jobs.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from qstash_jobs.api.validate import Validation
 
 
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["text", "json", "github"]),
+    type=click.Choice(["text", "json", "github", "sarif", "junit"]),
     default="text",
     show_default=True,
     envvar="QSTASH_JOBS_FORMAT",
-    help="For people, for programs, or as annotations of a GitHub workflow.",
+    help="For people; for programs; as annotations of a GitHub workflow; for code scanning; for CI systems.",
 )
 @click.option("--strict", is_flag=True, envvar="QSTASH_JOBS_STRICT", help="Count warnings as errors.")
 def command(**given: Any) -> int:
@@ -31,21 +33,33 @@ def command(**given: Any) -> int:
     """
     from qstash_jobs.api.validate import validate
     from qstash_jobs.cli.inputs import read_inputs
-    from qstash_jobs.report import problems as report
     from qstash_jobs.settings import environment as environment_variables
 
     terminal = Terminal()
     inputs = read_inputs(given, default="jobs/")
     found = validate(inputs, environment_variables(), strict=given["strict"])
-    if given["format_"] == "json":
-        terminal.result(report.write_problems_json(found.problems, files=found.files, jobs=found.jobs))
-    elif given["format_"] == "github":
-        terminal.results(report.write_problems_github(found.problems))
-    else:
-        lines = report.write_problems(found.problems, width=terminal.width, colour=terminal.colour)
-        terminal.results(lines)
+    terminal.results(_write(found, given["format_"], terminal))
+    if given["format_"] == "text":
         terminal.note(_summarise(found))
     return 2 if found.has_errors else 0
+
+
+def _write(found: "Validation", format_: str, terminal: Terminal) -> "Iterable[str]":
+    from qstash_jobs import __version__
+    from qstash_jobs.report import problems as report
+    from qstash_jobs.report.sarif import write_problems_sarif
+
+    match format_:
+        case "json":
+            return [report.write_problems_json(found.problems, files=found.files, jobs=found.jobs)]
+        case "github":
+            return report.write_problems_github(found.problems)
+        case "sarif":
+            return [write_problems_sarif(found.problems, version=__version__)]
+        case "junit":
+            return [report.write_problems_junit(found.problems, files=found.documents)]
+        case _:
+            return report.write_problems(found.problems, width=terminal.width, colour=terminal.colour)
 
 
 def _summarise(found: "Validation") -> str:

@@ -1,4 +1,4 @@
-"""Foreign text -> the same text made harmless for where it goes: a terminal, JSON, a GitHub annotation, a shell.
+"""Foreign text -> the same text made harmless for where it goes: a terminal, JSON, XML, a GitHub annotation, a shell.
 
 Foreign is everything that this program did not write itself: names, paths, bodies, the answers of other machines.
 """
@@ -16,6 +16,9 @@ _INVISIBLE = (
 UNSAFE = re.compile(f"[{_INVISIBLE}]")
 """Characters that move the cursor, change the direction of writing, break a line, or cannot be seen or encoded."""
 
+_NO_XML = re.compile("[\ufffe\uffff]")
+"""W3C, XML 1.0, 2.2: what is left of the characters that are none, once the unsafe ones are gone."""
+
 _UNSAFE_IN_SHELL = re.compile(f"(?!\n)[{_INVISIBLE}]+")
 _PLAIN_IN_SHELL = re.compile("[A-Za-z0-9_./:@-]+")
 
@@ -25,6 +28,11 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 def escape(text: str) -> str:
     """Write a text on one line, with a visible `\\x1b` or `\\u202e` for each character that could mislead."""
     return UNSAFE.sub(_write_visible, text)
+
+
+def escape_xml(text: str) -> str:
+    """Write a text on one line so that XML can hold it; whoever writes the XML still escapes `<` and `&`."""
+    return _NO_XML.sub(_write_visible, escape(text))
 
 
 def write_json(value: object) -> str:
