@@ -375,12 +375,6 @@ def test_flow_control_keys_are_read_and_managed(server: LocalServer, client: QSt
     assert client.flow_control.get_global_parallelism().parallelism_count == 0
 
 
-def test_there_are_no_schedules_yet(client: QStash) -> None:
-    assert client.schedule.list() == []
-    with pytest.raises(QStashError, match="400"):
-        client.schedule.create(destination=URL, cron="* * * * *")
-
-
 def test_a_wrong_token_is_refused(server: LocalServer) -> None:
     stranger = QStash("nobody", base_url=server.url, retry=False)
     with pytest.raises(QStashError, match="401"):

@@ -31,7 +31,7 @@ def command(**given: Any) -> int:
     """Run a QStash-compatible server on this machine until Ctrl-C, for any QStash client.
 
     It keeps everything in memory and listens on 127.0.0.1 only. Deliveries go to a built-in receiver that answers
-    200, so nothing leaves the machine; --deliver sends them. Schedules are not kept yet.
+    200, so nothing leaves the machine; --deliver sends them.
     """
     from qstash_jobs.cli.signals import stop_on_signals
     from qstash_jobs.local import start_server

@@ -64,7 +64,13 @@ class Door:
 
     def _answer(self, request: web.BaseRequest, body: bytes) -> Reply:
         headers = tuple((_decode(name), _decode(value)) for name, value in request.raw_headers)
-        call = Call(method=request.method, target=request.raw_path, headers=headers, body=body)
+        call = Call(
+            method=request.method,
+            target=request.raw_path,
+            headers=headers,
+            body=body,
+            caller_ip=request.remote or "127.0.0.1",
+        )
         if self._recorded is not None:
             self._recorded.add(
                 RecordedRequest(method=call.method, target=call.target, headers=headers, body=body)

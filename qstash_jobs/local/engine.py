@@ -10,6 +10,7 @@ from typing import Protocol
 
 from qstash_jobs.local.world.deliver import next_attempt
 from qstash_jobs.local.world.message import Attempt
+from qstash_jobs.local.world.schedules import fire_due
 from qstash_jobs.local.world.world import World
 
 AT_ONCE = 64
@@ -86,13 +87,14 @@ class Engine:
                 self._idle.remove(waiter)
 
     def _is_idle(self) -> bool:
-        busy = self._soon or self.world.flights
+        busy = self._soon or self.world.flights or self.world.pending_ms
         return not busy and self.world.agenda.next_due_ms() is None
 
     def _run(self) -> None:
         self._soon = False
         self._cancel_timer()
         world = self.tick()
+        fire_due(world)
         for _ in range(AT_ONCE):
             if self._carry is None:
                 return
@@ -104,14 +106,20 @@ class Engine:
         self.wake()
 
     def _rest(self) -> None:
-        due_ms = self.world.agenda.next_due_ms()
+        world = self.world
+        if world.step():
+            self.wake()
+            return
+        due_ms = world.agenda.next_due_ms()
         if due_ms is None:
             self._tell_idle()
-        elif self.world.real_time:
-            # At least a millisecond: the loop's clock and the wall clock do not agree to the last digit.
-            self._look_again(max(0.001, (due_ms - self.world.now_ms) / 1000))
-        elif not self.world.flights and not self._holds:
+        elif world.real_time:
+            self._look_again((due_ms - world.now_ms) / 1000)
+        elif not world.flights and not self._holds:
             self._jump(due_ms)
+        fires_ms = world.calendar.next_due_ms()
+        if fires_ms is not None:
+            self._look_again((fires_ms - world.calendar_ms) / 1000)
 
     def _jump(self, due_ms: int) -> None:
         wait_s = self._published_at + QUIET_S - self._loop.time()
@@ -122,8 +130,12 @@ class Engine:
             self.wake()
 
     def _look_again(self, after_s: float) -> None:
-        # The wall clock may be set meanwhile: never sleep through it for long.
-        self._timer = self._loop.call_later(min(after_s, 60), self._run)
+        # The wall clock may be set meanwhile: never sleep through it for long. At least a millisecond: the loop's
+        # clock and the wall clock do not agree to the last digit.
+        at = self._loop.time() + min(max(after_s, 0.001), 60)
+        if self._timer is None or self._timer.when() > at:
+            self._cancel_timer()
+            self._timer = self._loop.call_at(at, self._run)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import unquote_plus
 
-from qstash_jobs.local.routes import control, dlq, logs, messages, publish, resources
+from qstash_jobs.local.routes import control, dlq, logs, messages, publish, resources, schedules
 from qstash_jobs.local.routes.call import Call, Reply, Visit, write_refusal
 from qstash_jobs.local.world.account import Account
 from qstash_jobs.local.world.refusal import Refusal
@@ -24,7 +24,7 @@ ROUTES: dict[str, Callable[[Visit], Reply]] = {
     "flowControl": control.flow_control,
     "globalParallelism": control.global_parallelism,
     "keys": control.keys,
-    "schedules": control.schedules,
+    "schedules": schedules.schedules,
 }
 
 # Requests that bring messages in: time does not jump while one is handled.

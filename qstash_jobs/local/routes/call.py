@@ -20,6 +20,7 @@ class Call:
     target: str
     headers: Pairs
     body: bytes = b""
+    caller_ip: str = "127.0.0.1"
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, or None."""

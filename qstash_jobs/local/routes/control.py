@@ -1,4 +1,4 @@
-"""Flow-control keys, signing keys, and the list of schedules (wire contract, sections 8 and 14)."""
+"""Flow-control keys and signing keys (wire contract, section 14)."""
 
 from dataclasses import replace
 
@@ -56,15 +56,6 @@ def keys(visit: Visit) -> Reply:
             raise not_allowed(visit)
         case _:
             raise unknown(visit)
-
-
-def schedules(visit: Visit) -> Reply:
-    """Answer `GET /v2/schedules`, which clients use to try their token; there are none yet."""
-    if visit.call.method == "GET" and not visit.names:
-        return write_json([])
-    if visit.call.method in ("GET", "DELETE"):
-        raise Refusal(404, "schedule not found")
-    raise Refusal(400, "the local server does not keep schedules")
 
 
 def _find(visit: Visit, name: str) -> FlowKey:

@@ -1,23 +1,21 @@
-"""Publish, enqueue, batch: raw targets, headers and bodies -> orders, and their receipts as JSON.
-
-The destination is what stands in the request line behind the fixed path: never decoded, never normalised.
-"""
+"""Publish, enqueue, batch: requests -> orders, and their receipts as JSON."""
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote
 
+from qstash_jobs.local.routes import schedules
 from qstash_jobs.local.routes.call import Reply, Visit, not_allowed, read_json, write_json
+from qstash_jobs.local.routes.destination import read_order
 from qstash_jobs.local.world.accept import Order, Prepared, Receipt, commit, prepare
 from qstash_jobs.local.world.refusal import Refusal
-from qstash_jobs.local.world.settings import Pairs
-
-# wire contract 2.2: these parameters are QStash's own, wherever they stand
-OWN_PARAMETERS = ("upstash-", "qstash_token=")
 
 
 def publish(visit: Visit) -> Reply:
-    """Answer `POST /v2/publish/{destination}`."""
+    """Answer `POST /v2/publish/{destination}`; with a cron expression, it makes a schedule."""
+    # wire contract 3: the legacy way to a schedule
+    if visit.call.method == "POST" and visit.call.header("upstash-cron"):
+        return schedules.make(visit)
     return _take_one(visit, destination=visit.rest, queue=None)
 
 
@@ -38,7 +36,7 @@ def batch(visit: Visit) -> Reply:
     prepared: list[Prepared | Refusal] = []
     for number, item in enumerate(items):
         try:
-            prepared.append(prepare(world, account, _read_item(item, number)))
+            prepared.append(prepare(world, account, _read_item(visit, item, number)))
         except Refusal as refusal:
             if world.switches.batch_failure == "whole":
                 raise
@@ -49,34 +47,12 @@ def batch(visit: Visit) -> Reply:
 def _take_one(visit: Visit, *, destination: str, queue: str | None) -> Reply:
     if visit.call.method != "POST":
         raise not_allowed(visit)
-    kept, settings = _split_query(visit.query)
-    # A URL group has no query; a URL's own question mark stays, even with nothing behind it.
-    if destination not in visit.account.groups and (
-        kept or (not settings and visit.call.target.endswith("?"))
-    ):
-        destination = f"{destination}?{kept}"
-    order = Order(
-        destination=destination, headers=visit.call.headers + settings, body=visit.call.body, queue=queue
-    )
+    order = read_order(visit, destination, queue=queue)
     prepared = prepare(visit.world, visit.account, order)
     receipts = commit(visit.world, visit.account, prepared)
     duplicate = bool(receipts) and all(receipt.deduplicated for receipt in receipts)
     status = 202 if duplicate else visit.world.switches.success_status
     return write_json(_show(visit, prepared, receipts), status=status)
-
-
-def _split_query(query: str) -> tuple[str, Pairs]:
-    """Divide a query into the destination's part, raw, and QStash's settings."""
-    if "upstash-" not in query and "qstash_token=" not in query:
-        return query, ()
-    kept, settings = [], []
-    for part in query.split("&"):
-        if part.startswith(OWN_PARAMETERS):
-            name, _, value = part.partition("=")
-            settings.append((unquote(name), unquote_plus(value)))
-        else:
-            kept.append(part)
-    return "&".join(kept), tuple(pair for pair in settings if pair[0] != "qstash_token")
 
 
 def _take_item(visit: Visit, prepared: Prepared | Refusal) -> Any:
@@ -99,7 +75,7 @@ def _show_receipt(receipt: Receipt) -> dict[str, Any]:
     return {"messageId": receipt.message_id}
 
 
-def _read_item(item: Any, number: int) -> Order:
+def _read_item(visit: Visit, item: Any, number: int) -> Order:
     """Read one item of a batch (wire contract, section 7); the Python SDK writes null for what is not set."""
     if not isinstance(item, dict):
         raise Refusal(400, f"invalid body: message {number} of the batch is not an object")
@@ -116,6 +92,7 @@ def _read_item(item: Any, number: int) -> Order:
         headers=tuple((headers or {}).items()),
         body=(body or "").encode("utf-8", "surrogatepass"),
         queue=queue or None,
+        caller_ip=visit.call.caller_ip,
     )
 
 

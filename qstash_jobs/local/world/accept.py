@@ -28,6 +28,8 @@ class Order:
     headers: Pairs
     body: bytes
     queue: str | None = None
+    caller_ip: str = "127.0.0.1"
+    schedule_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,8 @@ def _make(world: World, account: Account, prepared: Prepared, endpoint: Endpoint
         topic=prepared.group,
         endpoint=endpoint.name,
         queue=find_or_make_queue(world, account, queue) if queue is not None else None,
+        schedule_id=prepared.order.schedule_id,
+        caller_ip=prepared.order.caller_ip,
     )
 
 
@@ -124,9 +128,10 @@ def _due_ms(settings: Settings, now_ms: int) -> int:
 def _check(world: World, account: Account, order: Order, settings: Settings) -> None:
     quota = world.quota
     if settings.cron is not None:
-        raise Refusal(400, "the local server does not keep schedules")
+        # wire contract 3: on publish alone it is the legacy way to a schedule
+        raise Refusal(400, "a schedule cannot be made here: use /v2/schedules")
     if order.queue is not None:
-        _check_queue(world, account, order.queue, settings)
+        _check_queue(world, account, order, settings)
     if len(order.body) > quota.message_bytes:
         raise Refusal(400, f"quota maxMessageSize exceeded, current limit: {quota.message_bytes}")
     if settings.retries is not None and settings.retries > quota.retries:
@@ -135,7 +140,8 @@ def _check(world: World, account: Account, order: Order, settings: Settings) -> 
         raise Refusal(400, f"quota maxDelay exceeded, current limit: {quota.delay_s}")
 
 
-def _check_queue(world: World, account: Account, name: str, settings: Settings) -> None:
+def _check_queue(world: World, account: Account, order: Order, settings: Settings) -> None:
+    name = order.queue or ""
     if not is_name(name):
         raise Refusal(
             400, f"invalid queue name: {name[:100]!r}: use letters, digits, hyphen, underscore, period"

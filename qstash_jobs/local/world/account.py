@@ -8,6 +8,7 @@ from qstash_jobs.local.world.flow import FlowKey
 from qstash_jobs.local.world.groups import Group
 from qstash_jobs.local.world.message import Answer, DeadLetter, Event, Message, Stage, State
 from qstash_jobs.local.world.queues import Queue
+from qstash_jobs.local.world.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class Account:
     groups: dict[str, Group] = field(default_factory=dict)
     queues: dict[str, Queue] = field(default_factory=dict)
     flows: dict[str, FlowKey] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
     dead: dict[str, DeadLetter] = field(default_factory=dict)
     """By id, oldest first."""
     log: deque[Event] = field(default_factory=deque)

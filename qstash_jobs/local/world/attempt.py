@@ -8,8 +8,6 @@ from qstash_jobs.local.world.world import World
 # wire contract 17
 AGENT = ("User-Agent", "Upstash-QStash")
 REGION = ("Upstash-Region", "EU-CENTRAL-1")
-CALLER_IP = "127.0.0.1"
-CALLER = ("Upstash-Caller-Ip", CALLER_IP)
 
 
 def begin(world: World, message: Message) -> Attempt:
@@ -40,13 +38,15 @@ def _write_headers(world: World, message: Message) -> Pairs:
         now_s=world.real_ms // 1000,
     )
     topic = (("Upstash-Topic-Name", message.topic),) if message.topic is not None else ()
+    schedule = (("Upstash-Schedule-Id", message.schedule_id),) if message.schedule_id is not None else ()
     return (
         AGENT,
         ("Upstash-Message-Id", message.id),
         ("Upstash-Retried", str(message.retried)),
         ("Upstash-Signature", signature),
         REGION,
-        CALLER,
+        ("Upstash-Caller-Ip", message.caller_ip),
         *topic,
+        *schedule,
         *message.settings.headers,
     )

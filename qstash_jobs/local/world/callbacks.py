@@ -42,12 +42,14 @@ def _describe(attempt: Attempt, answer: Answer) -> dict[str, Any]:
         "sourceBody": base64.b64encode(message.body).decode(),
         "notBefore": message.due_ms,
         "createdAt": message.created_ms,
-        "callerIP": "127.0.0.1",
+        "callerIP": message.caller_ip,
     }
     if message.topic is not None:
         known["topicName"] = message.topic
     if message.endpoint is not None:
         known["endpointName"] = message.endpoint
+    if message.schedule_id is not None:
+        known["scheduleId"] = message.schedule_id
     return known
 
 

@@ -106,6 +106,7 @@ def _bury(world: World, attempt: Attempt, answer: Answer) -> None:
 def _finish(
     world: World, message: Message, state: State, answer: Answer | None, *, error: str | None = None
 ) -> None:
+    message.end = state
     message.account.note(message, state, world.now_ms, answer=answer, error=error)
     message.account.settle(message)
     leave_flow(world, message)

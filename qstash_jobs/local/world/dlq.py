@@ -66,6 +66,8 @@ def retry_letter(world: World, letter: DeadLetter, headers: Pairs) -> str:
         topic=old.topic,
         endpoint=old.endpoint,
         queue=old.queue,
+        schedule_id=old.schedule_id,
+        caller_ip=old.caller_ip,
     )
     del account.dead[letter.id]
     enter(world, message)

@@ -33,12 +33,12 @@ SELECTORS: dict[str, Callable[[Message], Values]] = {
     "url": lambda message: (message.url,),
     "topicName": lambda message: (message.topic,),
     "queueName": lambda message: (message.queue.name if message.queue else None,),
-    "scheduleId": lambda message: (None,),
+    "scheduleId": lambda message: (message.schedule_id,),
     "label": lambda message: message.settings.labels,
     "flowControlKey": lambda message: (message.settings.flow_key,),
     "host": _host,
     "path": _path,
-    "callerIp": lambda message: ("127.0.0.1",),
+    "callerIp": lambda message: (message.caller_ip,),
 }
 # wire contract D18 and section 12
 SYNONYMS = {"messageIds": "messageId", "callerIP": "callerIp"}

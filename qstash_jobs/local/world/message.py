@@ -74,11 +74,15 @@ class Message:
     topic: str | None = None
     endpoint: str | None = None
     queue: Queue | None = None
+    schedule_id: str | None = None
+    caller_ip: str = "127.0.0.1"
     flow: FlowKey | None = None
     parent: "Message | None" = None
     """The message whose answer this callback reports."""
 
     stage: Stage = Stage.WAITING
+    end: State | None = None
+    """How it ended, once it is settled."""
     retried: int = 0
     events: list[Event] = field(default_factory=list, repr=False)
     in_queue: bool = False

@@ -16,6 +16,7 @@ class Quota:
     endpoints: int
     queues: int
     queue_parallelism: int
+    schedules: int
 
 
 # wire contract 16, pay-as-you-go; 4.2: the developer API's example account allows 999 retries
@@ -28,6 +29,7 @@ PAYG = Quota(
     endpoints=100,
     queues=100,
     queue_parallelism=100,
+    schedules=1_000,
 )
 # wire contract 16, fixed: delays without a limit, here a century
 FIXED = Quota(
@@ -39,6 +41,7 @@ FIXED = Quota(
     endpoints=100,
     queues=1_000,
     queue_parallelism=1_000,
+    schedules=10_000,
 )
 # wire contract 16, free; 4.2: five retries
 FREE = Quota(
@@ -50,6 +53,7 @@ FREE = Quota(
     endpoints=100,
     queues=10,
     queue_parallelism=2,
+    schedules=10,
 )
 
 

@@ -2,7 +2,7 @@
 
 `now_ms` is virtual: it never goes back, and it may be moved ahead of the wall clock to the next thing that is due.
 `real_ms` is the wall clock, for signatures. `steady_ms` is the wall clock plus what was asked for by `advance`,
-for deduplication windows.
+for deduplication windows; `calendar_ms` is the same as far as that has passed, for schedules.
 """
 
 import hmac
@@ -11,6 +11,7 @@ from itertools import count
 
 from qstash_jobs.local.world.account import DEV_USERS, Account, Retention, User
 from qstash_jobs.local.world.agenda import Agenda
+from qstash_jobs.local.world.calendar import Calendar
 from qstash_jobs.local.world.dedup import DedupTable
 from qstash_jobs.local.world.quota import PAYG, Quota, Switches
 
@@ -38,6 +39,9 @@ class World:
         self.flights = 0
         """Deliveries that are under way; virtual time stands still meanwhile."""
         self.make_secret = make_secret
+        self.calendar = Calendar()
+        self.pending_ms = 0
+        """How much of what was asked for by `advance` is still to pass."""
         self._advanced_ms = 0
         self._numbers = count(1)
         self._tokens = count(1)
@@ -59,20 +63,40 @@ class World:
         """The wall clock, plus what `advance` added."""
         return self.real_ms + self._advanced_ms
 
+    @property
+    def calendar_ms(self) -> int:
+        """The time that schedules go by: that of deduplication windows, as far as it has passed."""
+        return self.steady_ms - self.pending_ms
+
     def tick(self, real_ms: int) -> None:
         """Say what the wall clock shows."""
         self.real_ms = real_ms
         if self.real_time or not self.flights:
-            self.now_ms = max(self.now_ms, self.steady_ms)
+            self.now_ms = max(self.now_ms, self.calendar_ms)
 
     def jump(self, due_ms: int) -> None:
         """Move virtual time ahead."""
         self.now_ms = max(self.now_ms, due_ms)
 
     def advance(self, milliseconds: int) -> None:
-        """Let time pass, for deduplication windows too."""
+        """Let time pass: for deduplication windows at once, for deliveries and schedules by `step`."""
         self._advanced_ms += milliseconds
-        self.now_ms += milliseconds
+        self.pending_ms += milliseconds
+
+    def step(self) -> bool:
+        """Let asked-for time pass up to the next thing that is due; False if there is nothing to pass."""
+        if not self.pending_ms or (self.flights and not self.real_time):
+            return False
+        due_ms = self.agenda.next_due_ms()
+        fires_ms = self.calendar.next_due_ms()
+        waits_ms = [
+            due_ms - self.now_ms if due_ms is not None else self.pending_ms,
+            fires_ms - self.calendar_ms if fires_ms is not None else self.pending_ms,
+        ]
+        step_ms = max(0, min(self.pending_ms, *waits_ms))
+        self.pending_ms -= step_ms
+        self.now_ms += step_ms
+        return True
 
     def find_account(self, token: str) -> Account | None:
         """Return the account of a token; how long it takes says nothing about the token."""
@@ -90,6 +114,10 @@ class World:
     def message_id(self, number: int) -> str:
         """Write a message's id."""
         return f"msg_{self._prefix}{number:08x}"
+
+    def schedule_id(self) -> str:
+        """Write a new schedule's id."""
+        return f"scd_{self._prefix}{self.next_number():08x}"
 
     def next_token_id(self) -> str:
         """Write the id of the next signature."""
