@@ -5,7 +5,19 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from qstash_jobs.record import Instant, OpenKey, Record, Result, Run, RunKey, Slot, Window
+from qstash_jobs.record import (
+    Evidence,
+    Instant,
+    Listed,
+    OpenKey,
+    Pruned,
+    Record,
+    Result,
+    Run,
+    RunKey,
+    Slot,
+    Window,
+)
 from qstash_jobs.wire.http import Answer, Request, Unreachable, Untrusted
 
 
@@ -62,6 +74,15 @@ class Ledger(Protocol):
     def find_key(self, key: RunKey) -> OpenKey | None:
         """Find a run key, or None where no run has had it."""
 
+    def recover_key(self, key: RunKey, *, run: str, at: datetime, listed: Sequence[Listed]) -> OpenKey:
+        """Make a run key with what QStash's log lists of it, in one durable transaction; or find it and add that."""
+
+    def find_listed(self, key: int, labels: Sequence[str]) -> dict[str, Listed]:
+        """Look up which of these labels the log listed when the key was recovered; cheap where it never was."""
+
+    def run_keys(self) -> Iterator[OpenKey]:
+        """List run keys in the order of their first runs."""
+
     def last_generation(self, key: int, job: str) -> int | None:
         """Return the highest generation of a job's messages under a key, or None where it has none."""
 
@@ -78,6 +99,18 @@ class Ledger(Protocol):
         generation at or below the slot's is returned.
         """
 
+    def doubts(self, key: int) -> Iterator[Record]:
+        """List the messages of a run key that may have been accepted: those in doubt, and those being sent."""
+
+    def find_evidence(self, slots: Sequence[Slot]) -> list[tuple[Evidence, ...]]:
+        """Look up what was found out about messages otherwise, oldest first; in the order of the question."""
+
+    def newest_at(self) -> datetime | None:
+        """Return the latest moment that anything here was written with; None in an empty ledger.
+
+        A wall clock that is behind it was set back.
+        """
+
     def find_windows(self, dedup_ids: Sequence[str]) -> dict[str, Window]:
         """Look up which of these ids the ledger holds, expired ones included."""
 
@@ -88,6 +121,7 @@ class Ledger(Protocol):
         intents: Sequence[Record] = (),
         windows: Sequence[Window] = (),
         released: Sequence[str] = (),
+        evidence: Sequence[Evidence] = (),
     ) -> None:
         """Write in one durable transaction: first results (compare-and-set on the attempt), then intents and windows.
 
@@ -109,6 +143,18 @@ class Ledger(Protocol):
 
         Those written last come first. The bare name of a job with rows means any of its messages. With a run, only
         the messages of its keys count, whichever run wrote them.
+        """
+
+    def windows(self) -> Iterator[Window]:
+        """List every window, expired ones included, in the order of their ids."""
+
+    def check(self) -> list[str]:
+        """Read everything and say what is not in order, a sentence each; nothing where all is well."""
+
+    def prune(self, *, before: datetime, now: datetime) -> Pruned:
+        """Forget the run keys that were last used before a moment, with their messages, windows and runs.
+
+        A key is kept whole while one of its messages may have been accepted, or holds a deduplication id at `now`.
         """
 
     def close(self) -> None:

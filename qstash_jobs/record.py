@@ -1,4 +1,4 @@
-"""Outcome -> what the ledger remembers of a message, and which changes of state are allowed."""
+"""Outcome -> what the ledger remembers of a message."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -16,26 +16,10 @@ from qstash_jobs.outcome import (
     Throttled,
     Unknown,
 )
+from qstash_jobs.state import SETTLED as SETTLED
+from qstash_jobs.state import State as State
+from qstash_jobs.state import conclude
 from qstash_jobs.value import dataclass
-
-
-class State(StrEnum):
-    PLANNED = "planned"
-    """Not sent, or surely not accepted; a later run sends it."""
-    SENDING = "sending"
-    """Claimed; after a crash it counts as in doubt."""
-    IN_DOUBT = "in_doubt"
-    """May have been accepted."""
-    PUBLISHED = "published"
-    DEDUPLICATED = "deduplicated"
-    PARTIAL = "partial"
-    REJECTED = "rejected"
-    ABANDONED = "abandoned"
-    """Left out for good by `--skip`."""
-
-
-SETTLED = frozenset({State.PUBLISHED, State.DEDUPLICATED, State.PARTIAL, State.ABANDONED})
-"""What no later run sends again by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,12 +166,70 @@ class Window:
     slot: Slot
 
 
+class Witness(StrEnum):
+    """Who knew what became of a message."""
+
+    LOG = "log"
+    """QStash's log, or what QStash says of a message that waits."""
+    PERSON = "person"
+
+
+class Verdict(StrEnum):
+    PUBLISHED = "published"
+    NOT_PUBLISHED = "not_published"
+    ABSENT = "absent"
+    """The log did not list it at that moment; it lags, so that alone proves nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was found out about a message otherwise than by an answer to it. It is kept, whatever becomes of it."""
+
+    slot: Slot
+    at: datetime
+    witness: Witness
+    verdict: Verdict
+    who: str | None = None
+    """The person, or the robot, where it was one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A message that QStash's log listed under a run key that was new to the ledger."""
+
+    label: str
+    """The message's own, `qj-m-…`: the log does not say more of what it is to us."""
+    endpoints: tuple[Endpoint, ...]
+    at: datetime
+    """When QStash took it, or else when the log was asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What a ledger forgot, and what it kept although it is old."""
+
+    runs: int
+    keys: int
+    messages: int
+    windows: int
+    doubtful: int
+    """Messages kept because they may have been accepted."""
+    held: int
+    """Run keys kept because a deduplication id of theirs is held."""
+    freed_bytes: int
+    """Given back to the disk; 0 where another program kept the ledger busy."""
+
+
 def settle(outcome: Outcome, *, doubtful: bool) -> State:
     """Say which state an attempt's outcome leaves behind.
 
     `doubtful` says that an earlier attempt of the same message may have been accepted. Doubt is sticky: only an
     acceptance clears it, because a refusal says nothing about the attempt before.
     """
+    return conclude(_settle(outcome, doubtful=doubtful), doubtful=doubtful)
+
+
+def _settle(outcome: Outcome, *, doubtful: bool) -> State:
     match outcome:
         case Published():
             return State.PUBLISHED

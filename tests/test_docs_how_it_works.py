@@ -27,7 +27,7 @@ def test_every_module_is_on_the_page(module: str) -> None:
 
 SIDE_ROADS = {
     *("api", "boundary", "clock", "cron", "errors", "follow", "git", "grammar", "outcome", "problem"),
-    *("resources", "settings", "value"),
+    *("resources", "settings", "state", "value"),
 }
 """Modules that have no place of their own in the picture: values, tools and what puts the steps together."""
 

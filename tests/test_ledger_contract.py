@@ -16,7 +16,21 @@ from qstash_jobs.boundary import Ledger
 from qstash_jobs.errors import LedgerError, LockedError
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.outcome import Endpoint
-from qstash_jobs.record import Instant, Record, Result, Run, RunKey, Slot, State, Window
+from qstash_jobs.record import (
+    Evidence,
+    Instant,
+    Listed,
+    Pruned,
+    Record,
+    Result,
+    Run,
+    RunKey,
+    Slot,
+    State,
+    Verdict,
+    Window,
+    Witness,
+)
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 BOOT = Instant(wall=NOW, boot_id="0f3c8a52-7f3a-4f6e-9f52-9c4f7c9f4a11", boot_s=12.25)
@@ -598,3 +612,215 @@ def test_waiting_gets_the_lock_when_the_other_run_ends(open_ledger: Open) -> Non
     with other.lock(["a"], wait_s=10):
         assert leave.is_set()
     thread.join()
+
+
+# what others know of messages
+
+
+def evidence(slot: Slot, verdict: Verdict, *, at: datetime = NOW, who: str | None = None) -> Evidence:
+    witness = Witness.LOG if who is None else Witness.PERSON
+    return Evidence(slot=slot, at=at, witness=witness, verdict=verdict, who=who)
+
+
+@pytest.mark.parametrize("row_key", [None, "x"])
+def test_evidence_is_kept_oldest_first_whatever_becomes_of_the_message(
+    ledger: Ledger, row_key: str | None
+) -> None:
+    key = new_key(ledger)
+    slot, other = (Slot(key=key, job="a", row=row, row_key=row_key and f"{row_key}{row}") for row in (1, 2))
+    known = [
+        evidence(slot, Verdict.ABSENT),
+        evidence(slot, Verdict.NOT_PUBLISHED, at=NOW - timedelta(days=1), who="ada"),
+    ]
+    ledger.write(intents=[record(slot)], evidence=known)
+    ledger.write(intents=[record(slot, attempt=2)])
+    assert ledger.find_evidence([other, slot]) == [(), tuple(known)]
+
+
+def test_evidence_of_a_row_with_a_key_is_found_wherever_the_row_stands_now(ledger: Ledger) -> None:
+    slot = Slot(key=new_key(ledger), job="a", row=1, row_key="x")
+    ledger.write(evidence=[evidence(slot, Verdict.ABSENT)])
+    moved = replace(slot, row=7)
+    assert ledger.find_evidence([moved]) == [(evidence(moved, Verdict.ABSENT),)]
+    assert ledger.find_evidence([replace(slot, generation=1), replace(slot, job="b")]) == [(), ()]
+
+
+def listed(label: str, *message_ids: str) -> Listed:
+    return Listed(
+        label=label, endpoints=tuple(Endpoint(message_id=one, url="u") for one in message_ids), at=NOW
+    )
+
+
+def test_a_key_that_was_recovered_remembers_what_the_log_listed(open_ledger: Open) -> None:
+    key = RunKey(project="shop", environment="", target="localhost", text="recovered")
+    known = [listed("qj-m-1", "msg_1"), listed("qj-m-2", "msg_2", "msg_3")]
+    opened = open_ledger().recover_key(key, run="7f3a", at=NOW, listed=known)
+    again = open_ledger()
+    assert again.find_key(key) == opened
+    found = again.find_listed(opened.number, ["qj-m-2", "qj-m-9", "qj-m-1"])
+    assert found == {"qj-m-1": known[0], "qj-m-2": known[1]}
+    assert again.find_listed(new_key(again), ["qj-m-1"]) == {}
+
+
+def test_recovering_a_key_once_more_adds_to_it(ledger: Ledger) -> None:
+    key = RunKey(project="shop", environment="", target="localhost", text="twice")
+    first = ledger.recover_key(key, run="7f3a", at=NOW, listed=[listed("qj-m-1", "msg_1")])
+    again = ledger.recover_key(
+        key, run="8c11", at=NOW + timedelta(days=1), listed=[listed("qj-m-2", "msg_2")]
+    )
+    assert again == first
+    assert set(ledger.find_listed(first.number, ["qj-m-1", "qj-m-2"])) == {"qj-m-1", "qj-m-2"}
+
+
+def test_keys_are_listed_in_the_order_of_their_first_runs(ledger: Ledger) -> None:
+    opened = [
+        ledger.open_key(RunKey(project="p", environment="e", target="t", text=text), run="7f3a", at=NOW)
+        for text in ("listed b", "listed a")
+    ]
+    assert [one for one in ledger.run_keys() if one.key.text.startswith("listed ")] == opened
+
+
+def test_doubts_of_a_key_are_what_is_in_doubt_or_being_sent(ledger: Ledger) -> None:
+    key, other = new_key(ledger), new_key(ledger)
+    ledger.write(
+        intents=[
+            record(Slot(key=key, job="a", row=row), state=state) for row, state in enumerate(State, start=1)
+        ]
+    )
+    ledger.write(intents=[record(Slot(key=other, job="a", row=row)) for row in range(1, 1200)])
+    assert {one.state for one in ledger.doubts(key)} == {State.SENDING, State.IN_DOUBT}
+    assert len(list(ledger.doubts(key))) == 2
+    assert len(list(ledger.doubts(other))) == 1199
+
+
+def test_the_newest_moment_is_that_of_the_latest_write(open_ledger: Open) -> None:
+    ledger = open_ledger()
+    ledger.start_run(run("7f3a", started_at=datetime(2100, 1, 1, tzinfo=UTC)))
+    assert ledger.newest_at() == datetime(2100, 1, 1, tzinfo=UTC)
+    slot = Slot(key=new_key(ledger), job="a")
+    later = replace(BOOT, wall=datetime(2101, 1, 1, tzinfo=UTC))
+    ledger.write(intents=[record(slot, first_maybe_sent=later)])
+    assert ledger.newest_at() == later.wall
+    ledger.write(results=[replace(result(slot), settled_at=datetime(2102, 1, 1, tzinfo=UTC))])
+    assert ledger.newest_at() == datetime(2102, 1, 1, tzinfo=UTC)
+    ledger.end_run("7f3a", at=datetime(2103, 1, 1, tzinfo=UTC), exit_code=0, totals={})
+    assert ledger.newest_at() == datetime(2103, 1, 1, tzinfo=UTC)
+
+
+def test_all_windows_are_listed(ledger: Ledger) -> None:
+    slot = Slot(key=new_key(ledger), job="a")
+    ids = [f"qj-{number:040x}" for number in range(600)] + [f"order {number}" for number in range(600)]
+    written = [Window(dedup_id=id_, job="a", until=float(place), slot=slot) for place, id_ in enumerate(ids)]
+    ledger.write(windows=written)
+    assert {one.dedup_id: one for one in ledger.windows() if one.slot == slot} == {
+        one.dedup_id: one for one in written
+    }
+
+
+# upkeep
+
+
+def test_a_ledger_in_order_has_nothing_to_tell(ledger: Ledger) -> None:
+    slot = Slot(key=new_key(ledger), job="a")
+    ledger.write(intents=[record(slot)], windows=[Window(dedup_id="x", job="a", until=inf, slot=slot)])
+    ledger.write(results=[result(slot)])
+    assert ledger.check() == []
+
+
+def test_what_contradicts_itself_is_found(ledger: Ledger) -> None:
+    key = new_key(ledger)
+    ledger.write(
+        intents=[
+            record(Slot(key=key, job="a"), first_maybe_sent=None),
+            record(Slot(key=key, job="b"), state=State.PUBLISHED),
+            record(Slot(key=key + 1000, job="c"), state=State.PLANNED),
+        ]
+    )
+    found = ledger.check()
+    assert len(found) == 3
+    assert any("no moment at which that was" in fault for fault in found)
+    assert any("nor anybody's word for it" in fault for fault in found)
+    assert any("run key that is missing" in fault for fault in found)
+
+
+def test_what_a_person_called_published_needs_no_id(ledger: Ledger) -> None:
+    slot = Slot(key=new_key(ledger), job="a")
+    ledger.write(
+        intents=[record(slot, state=State.PUBLISHED)], evidence=[evidence(slot, Verdict.PUBLISHED, who="ada")]
+    )
+    assert ledger.check() == []
+
+
+OLD, CUTOFF = NOW - timedelta(days=100), NOW - timedelta(days=30)
+
+
+def old_run(ledger: Ledger, name: str, *records: Record, at: datetime = OLD) -> int:
+    """Write a run with a key of its own, and messages under it."""
+    ledger.start_run(run(name, started_at=at, keys=(name,)))
+    key = RunKey(project="shop", environment="production", target="localhost:1/account", text=name)
+    number = ledger.open_key(key, run=name, at=at).number
+    then = replace(BOOT, wall=at)
+    ledger.write(
+        intents=[
+            replace(one, slot=replace(one.slot, key=number), run=name, first_maybe_sent=then)
+            for one in records
+        ]
+    )
+    return number
+
+
+def published(*jobs: str, at: datetime = OLD) -> list[Record]:
+    ids = (Endpoint(message_id="msg_1"),)
+    return [record(Slot(key=0, job=job), state=State.PUBLISHED, settled_at=at, endpoints=ids) for job in jobs]
+
+
+def test_old_runs_are_forgotten_with_all_that_is_theirs(open_ledger: Open) -> None:
+    ledger = open_ledger()
+    number = old_run(ledger, "old", *published("a", "b"))
+    old_run(ledger, "new", *published("a", at=NOW), at=NOW)
+    slot = Slot(key=number, job="a")
+    ledger.write(
+        windows=[Window(dedup_id="x", job="a", until=OLD.timestamp(), slot=slot)],
+        evidence=[evidence(slot, Verdict.ABSENT)],
+    )
+    pruned = ledger.prune(before=CUTOFF, now=NOW)
+    assert replace(pruned, freed_bytes=0) == Pruned(
+        runs=1, keys=1, messages=2, windows=1, doubtful=0, held=0, freed_bytes=0
+    )
+    again = open_ledger()
+    assert [one.id for one in again.runs()] == ["new"]
+    assert [(one.slot.job, one.run) for one in again.messages()] == [("a", "new")]
+    assert [one.key.text for one in again.run_keys()] == ["new"]
+    assert list(again.windows()) == []
+    assert again.find_evidence([slot]) == [()]
+    assert again.check() == []
+
+
+def test_a_key_with_a_message_in_doubt_is_kept_whole(ledger: Ledger) -> None:
+    old_run(ledger, "old", *published("a"), record(Slot(key=0, job="b"), state=State.IN_DOUBT))
+    old_run(ledger, "killed", record(Slot(key=0, job="c")))
+    pruned = ledger.prune(before=CUTOFF, now=NOW)
+    assert (pruned.keys, pruned.messages, pruned.runs, pruned.doubtful) == (0, 0, 0, 2)
+    assert len(list(ledger.messages())) == 3
+
+
+def test_a_key_that_holds_a_deduplication_id_is_kept_until_its_window_ends(ledger: Ledger) -> None:
+    slot = Slot(key=old_run(ledger, "old", *published("a")), job="a")
+    ledger.write(windows=[Window(dedup_id="x", job="a", until=NOW.timestamp() + 60, slot=slot)])
+    pruned = ledger.prune(before=CUTOFF, now=NOW)
+    assert (pruned.keys, pruned.messages, pruned.windows, pruned.held) == (0, 0, 0, 1)
+    pruned = ledger.prune(before=CUTOFF, now=NOW + timedelta(minutes=2))
+    assert (pruned.keys, pruned.messages, pruned.windows, pruned.held) == (1, 1, 1, 0)
+
+
+def test_an_old_key_that_was_used_lately_is_kept_with_its_old_messages(ledger: Ledger) -> None:
+    old_run(ledger, "by a run", *published("a"))
+    ledger.start_run(run("lately", started_at=NOW, keys=("by a run",)))
+    old_run(ledger, "by a message", *published("a", at=NOW))
+    assert ledger.prune(before=CUTOFF, now=NOW).keys == 0
+
+
+def test_pruning_gives_room_back(ledger: Ledger) -> None:
+    old_run(ledger, "old", *published(*(f"job {number}" for number in range(3000))))
+    assert ledger.prune(before=CUTOFF, now=NOW).freed_bytes > 100_000
+    assert ledger.prune(before=CUTOFF, now=NOW).freed_bytes == 0

@@ -165,6 +165,10 @@ def write_dedup_id(dedup_id: str) -> bytes | str:
     return dedup_id
 
 
+def read_dedup_id(stored: bytes | str) -> str:
+    return stored if isinstance(stored, str) else "qj-" + stored.hex()
+
+
 def write_run(run: Run, number: Number) -> tuple[Any, ...]:
     return (
         number(run.id),

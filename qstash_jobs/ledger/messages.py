@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from qstash_jobs.ledger import columns
 from qstash_jobs.ledger.names import Names
@@ -32,6 +33,12 @@ _FIND_BY_ROW_KEY = (
 _PAGE_OF_MESSAGES = (
     f"SELECT {columns.MESSAGE} FROM messages WHERE key = ? "  # noqa: S608
     "AND (job, row, row_key, generation) > (?, ?, ?, ?) AND (? IS NULL OR run = ?) "
+    "ORDER BY job, row, row_key, generation LIMIT ?"
+)
+
+_PAGE_OF_DOUBTS = (
+    f"SELECT {columns.MESSAGE} FROM messages WHERE key = ? "  # noqa: S608
+    "AND (job, row, row_key, generation) > (?, ?, ?, ?) AND state IN ('sending', 'in_doubt') "
     "ORDER BY job, row, row_key, generation LIMIT ?"
 )
 
@@ -81,7 +88,14 @@ class Messages:
 
     def page(self, key: int, *, run: int | None, after: Place, size: int) -> tuple[list[Record], Place]:
         """Read the messages of a key that stand after a place, and of one run only if it is given."""
-        rows = self._connection.execute(_PAGE_OF_MESSAGES, (key, *after, run, run, size)).fetchall()
+        return self._page(_PAGE_OF_MESSAGES, (key, *after, run, run, size), after)
+
+    def page_of_doubts(self, key: int, *, after: Place, size: int) -> tuple[list[Record], Place]:
+        """Read the messages of a key that stand after a place and may have been accepted."""
+        return self._page(_PAGE_OF_DOUBTS, (key, *after, size), after)
+
+    def _page(self, question: str, values: tuple[Any, ...], after: Place) -> tuple[list[Record], Place]:
+        rows = self._connection.execute(question, values).fetchall()
         page = [columns.read_record(row, self._names.text) for row in rows]
         return page, tuple(rows[-1][1:5]) if rows else after
 

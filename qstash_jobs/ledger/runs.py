@@ -65,6 +65,20 @@ class Runs:
     def find_key(self, key: RunKey) -> OpenKey | None:
         return next(self._read_keys(key), None)
 
+    def keys(self) -> list[OpenKey]:
+        """List every key, in the order of their first runs."""
+        rows = self._connection.execute(
+            "SELECT number, first_run, started_at, project, environment, target, text FROM keys ORDER BY number"
+        ).fetchall()
+        return [
+            columns.read_key(
+                row[:3],
+                RunKey(project=row[3], environment=row[4], target=row[5], text=row[6]),
+                self._names.text,
+            )
+            for row in rows
+        ]
+
     def key_numbers(self, run: int | None) -> list[int]:
         """List the keys of a run, or all of them, in the order of their first runs."""
         rows = self._connection.execute(

@@ -5,21 +5,34 @@ the thread that opened it.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from qstash_jobs.errors import LedgerError
-from qstash_jobs.ledger import opening
+from qstash_jobs.ledger import opening, upkeep
 from qstash_jobs.ledger.faults import as_ledger_errors
 from qstash_jobs.ledger.lock import hold
-from qstash_jobs.ledger.messages import FIRST, Messages
+from qstash_jobs.ledger.messages import FIRST, Messages, Place
 from qstash_jobs.ledger.names import Names
 from qstash_jobs.ledger.runs import Runs
 from qstash_jobs.ledger.search import Search
+from qstash_jobs.ledger.testimony import Testimony
 from qstash_jobs.ledger.windows import Windows
-from qstash_jobs.record import OpenKey, Record, Result, Run, RunKey, Slot, Window
+from qstash_jobs.record import (
+    Evidence,
+    Listed,
+    OpenKey,
+    Pruned,
+    Record,
+    Result,
+    Run,
+    RunKey,
+    Slot,
+    Window,
+)
 
 _PAGE = 500
 """Rows read at a time, so that a slow reader neither holds them all nor keeps the journal from being emptied."""
@@ -50,6 +63,7 @@ class SqliteLedger:
         self._runs = Runs(connection, self._names)
         self._messages = Messages(connection, self._names)
         self._windows = Windows(connection, self._names)
+        self._testimony = Testimony(connection, self._names)
         with self._reporting():
             row = connection.execute("SELECT id, fingerprint_key FROM meta").fetchone()
         if row is None:
@@ -81,6 +95,20 @@ class SqliteLedger:
     def find_key(self, key: RunKey) -> OpenKey | None:
         with self._reporting():
             return self._runs.find_key(key)
+
+    def recover_key(self, key: RunKey, *, run: str, at: datetime, listed: Sequence[Listed]) -> OpenKey:
+        with self._writing():
+            opened = self._runs.open_key(key, run=run, at=at)
+            self._testimony.put_listed(opened.number, listed)
+            return opened
+
+    def find_listed(self, key: int, labels: Sequence[str]) -> dict[str, Listed]:
+        with self._reporting():
+            return self._testimony.find_listed(key, labels)
+
+    def run_keys(self) -> Iterator[OpenKey]:
+        with self._reporting():
+            return iter(self._runs.keys())
 
     def start_run(self, run: Run) -> None:
         """Record a run before its first message; its keys are opened with it."""
@@ -117,6 +145,17 @@ class SqliteLedger:
         with self._reporting():
             return self._messages.last_generation(key, job)
 
+    def doubts(self, key: int) -> Iterator[Record]:
+        return self._walk(lambda after: self._messages.page_of_doubts(key, after=after, size=_PAGE))
+
+    def find_evidence(self, slots: Sequence[Slot]) -> list[tuple[Evidence, ...]]:
+        with self._reporting():
+            return [self._testimony.find(slot) for slot in slots]
+
+    def newest_at(self) -> datetime | None:
+        with self._reporting():
+            return upkeep.newest_at(self._connection)
+
     def find_windows(self, dedup_ids: Sequence[str]) -> dict[str, Window]:
         with self._reporting():
             return self._windows.find(dedup_ids)
@@ -128,12 +167,14 @@ class SqliteLedger:
         intents: Sequence[Record] = (),
         windows: Sequence[Window] = (),
         released: Sequence[str] = (),
+        evidence: Sequence[Evidence] = (),
     ) -> None:
         with self._writing():
             self._messages.settle(results)
             self._windows.release(released)
             self._messages.put(intents)
             self._windows.put(windows)
+            self._testimony.add(evidence)
 
     def messages(self, *, run: str | None = None) -> Iterator[Record]:
         with self._reporting():
@@ -142,12 +183,34 @@ class SqliteLedger:
         for key in keys:
             yield from self._messages_of(key, number)
 
+    def windows(self) -> Iterator[Window]:
+        after: bytes | str | None = None
+        while True:
+            with self._reporting():
+                page, after = self._windows.page(after=after, size=_PAGE)
+            yield from page
+            if len(page) < _PAGE:
+                return
+
     def find_messages(self, text: str, *, run: str | None = None) -> list[Record]:
         with self._reporting():
             number = self._names.find(run) if run is not None else None
             if run is not None and number is None:
                 return []
             return Search(self._connection, self._names, number).find(text)
+
+    # upkeep
+
+    def check(self) -> list[str]:
+        with self._reporting():
+            return list(upkeep.check(self._connection))
+
+    def prune(self, *, before: datetime, now: datetime) -> Pruned:
+        with self._writing():
+            pruned = upkeep.forget(self._connection, before=before, now=now)
+        self._names.forget()
+        with self._reporting():
+            return replace(pruned, freed_bytes=upkeep.give_back(self._connection))
 
     # inside
 
@@ -169,10 +232,13 @@ class SqliteLedger:
                 raise
 
     def _messages_of(self, key: int, run: int | None) -> Iterator[Record]:
+        return self._walk(lambda after: self._messages.page(key, run=run, after=after, size=_PAGE))
+
+    def _walk(self, read: Callable[[Place], tuple[list[Record], Place]]) -> Iterator[Record]:
         after = FIRST
         while True:
             with self._reporting():
-                page, after = self._messages.page(key, run=run, after=after, size=_PAGE)
+                page, after = read(after)
             yield from page
             if len(page) < _PAGE:
                 return

@@ -28,6 +28,19 @@ class Windows:
                 found[dedup_id] = columns.read_window(row, dedup_id, self._names.text)
         return found
 
+    def page(self, *, after: bytes | str | None, size: int) -> tuple[list[Window], bytes | str | None]:
+        """Read the windows whose ids stand after one, and where they end."""
+        # sqlite.org/datatype3.html: a text is less than any blob
+        rows = self._connection.execute(
+            f"SELECT {_WINDOW}, dedup_id FROM windows WHERE ?1 IS NULL OR dedup_id > ?1 "  # noqa: S608
+            "ORDER BY dedup_id LIMIT ?2",
+            (after, size),
+        ).fetchall()
+        page = [
+            columns.read_window(row[:-1], columns.read_dedup_id(row[-1]), self._names.text) for row in rows
+        ]
+        return page, rows[-1][-1] if rows else after
+
     def put(self, windows: Sequence[Window]) -> None:
         number = self._names.number
         self._connection.executemany(

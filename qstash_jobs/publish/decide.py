@@ -66,7 +66,7 @@ def decide(envelope: Envelope, record: Record | None, now: Instant) -> Decision:
             return Skip(record=record, reason=_done(record, changed=changed))
         case State.ABANDONED:
             return Skip(record=record, reason=ABANDONED)
-        case State.PLANNED | State.REJECTED:
+        case State.PLANNED | State.WAITING | State.REJECTED:
             return Send(attempt=record.attempt + 1)
         case State.SENDING | State.IN_DOUBT:
             return _decide_doubt(envelope, record, now, changed=changed)
