@@ -525,6 +525,12 @@ def test_a_proxy_that_drips_is_given_up() -> None:
         assert isinstance(line.connect(), Unreachable)
 
 
+def test_a_proxy_whose_name_cannot_be_looked_up_is_named() -> None:
+    name = "x" * 64 + ".test"
+    found = open_to("https://qstash.test", {"HTTPS_PROXY": f"http://{name}:1"}).connect()
+    assert found == Unreachable(reason=f"no such host {name}")
+
+
 @pytest.mark.parametrize("url", ["socks5://127.0.0.1:1", "https://127.0.0.1:1", "http://", "http://x:port"])
 def test_a_proxy_setting_that_cannot_be_used_is_named(url: str) -> None:
     found = open_to("https://qstash.test", {"HTTPS_PROXY": url}).connect()
