@@ -7,12 +7,13 @@ from typing import Any
 from qstash_jobs.document import Document
 from qstash_jobs.grammar import LONGEST_S, GrammarError, read_seconds
 from qstash_jobs.job import Source
-from qstash_jobs.problem import Path
+from qstash_jobs.problem import Location, Path
 from qstash_jobs.value import dataclass
 
-# upstash.com/pricing/qstash: message size in bytes, longest delay in seconds, longest response time in seconds
+# upstash.com/pricing/qstash: message size in bytes, longest delay in seconds, longest response time in seconds. The
+# fixed plans have a million messages a day, or ten: which of them it is, only the user can say
 QUOTAS: Mapping[str, Mapping[str, int]] = {
-    "free": {"message_size": 1_048_576, "delay": 604_800, "timeout": 900},
+    "free": {"message_size": 1_048_576, "delay": 604_800, "timeout": 900, "messages_per_day": 1_000},
     "payg": {"message_size": 10 * 1_048_576, "delay": 31_536_000, "timeout": 7_200},
     "fixed": {"message_size": 50 * 1_048_576},
 }
@@ -34,6 +35,8 @@ class Project:
     account: str | None = None
     quota: Mapping[str, int] = field(default_factory=dict)
     """Limits by name: sizes in bytes, times in seconds."""
+    quota_place: Location | None = None
+    """Where the messages of a day stand, or the plan that says how many there are."""
     defaults: tuple[Source, ...] = ()
     """Weakest first."""
     vars: tuple[Source, ...] = ()
@@ -54,6 +57,7 @@ def read_project(document: Document, environment: str) -> Project:
     environments = data.get("environments") or {}
     chosen = environments.get(environment) or {}
     here: Path = ("environments", environment)
+    quota = chosen.get("quota", data.get("quota"))
     return Project(
         name=data.get("project"),
         environment=environment,
@@ -61,7 +65,8 @@ def read_project(document: Document, environment: str) -> Project:
         ledger=chosen.get("ledger", data.get("ledger")),
         token_from=chosen.get("token_from", "QSTASH_TOKEN"),
         account=chosen.get("account", data.get("account")),
-        quota=_read_quota(chosen.get("quota", data.get("quota"))),
+        quota=_read_quota(quota),
+        quota_place=_find_quota(document, (*here, "quota") if "quota" in chosen else ("quota",), quota),
         defaults=(*_source(document, data, ("defaults",)), *_source(document, chosen, (*here, "defaults"))),
         vars=_source(document, data, ("vars",)),
         environment_vars=_source(document, chosen, (*here, "vars")),
@@ -73,6 +78,10 @@ def read_project(document: Document, environment: str) -> Project:
 def _source(document: Document, mapping: Mapping[str, Any], path: Path) -> tuple[Source, ...]:
     fields = mapping.get(str(path[-1]))
     return (Source(document=document, path=path, fields=fields),) if fields else ()
+
+
+def _find_quota(document: Document, path: Path, quota: Any) -> Location:
+    return document.locate((*path, "messages_per_day") if isinstance(quota, dict) else path)
 
 
 def _read_quota(quota: Any) -> Mapping[str, int]:

@@ -84,13 +84,13 @@ def test_plan_sends_nothing_and_says_what_the_ledger_would_skip(cli) -> None:
     answer = cli("plan", "a.yaml", "--run-key", "k")
     assert answer.out.startswith("publish a:a  a.yaml:1\n")
     assert "delay         3s" in answer.out
-    assert answer.err == "would publish 1 message of 1 job\n"
+    assert answer.err == "would publish 1 message of 1 job\n1 delivery, 4 with every retry\n"
     assert cli.sent == []
     cli("run", "a.yaml", "--run-key", "k")
     answer = cli("plan", "a.yaml", "--run-key", "k")
     assert answer.out.startswith("skip a:a")
     assert "published 20" in answer.out
-    planned = cli("plan", "a.yaml", "--run-key", "k", "--format", "jsonl").lines
+    *planned, _ = cli("plan", "a.yaml", "--run-key", "k", "--format", "jsonl").lines
     assert [line["action"] for line in planned] == ["skip"]
     assert cli("plan", "a.yaml", "--format", "curl").out.count("curl ") == 1
 

@@ -37,7 +37,8 @@ def plan_and_run(batch_size: int, tmp_path: Path, capsys) -> list[dict]:
     # its id names the project where no remote does
     open_sqlite(tmp_path / "ledger.db").close()
     assert run(["plan", *common, *ledger, "--format", "jsonl"]) == 0
-    planned = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    *planned, quota = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert quota["kind"] == "quota"
     assert run(["run", *common, *ledger]) == 0
     return planned
 
@@ -96,4 +97,4 @@ def test_under_a_run_key_a_plan_renders_the_day_of_its_first_run(tmp_path, monke
         key = RunKey(project="billing", environment="", target="", text="release-1")
         ledger.open_key(key, run="0123456789ab", at=datetime(2026, 1, 31, 23, 59, tzinfo=UTC))
     assert run(["plan", "job.yaml", "--run-key", "release-1", "--format", "jsonl"]) == 0
-    assert json.loads(capsys.readouterr().out)["body"] == '{"day":"2026-01-31"}'
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["body"] == '{"day":"2026-01-31"}'

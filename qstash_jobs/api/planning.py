@@ -15,9 +15,11 @@ from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
 from qstash_jobs.plan import PlannedMessage, hide_secrets, plan_message
+from qstash_jobs.problem import Problem
 from qstash_jobs.publish.decide import Decision, Hold, Send, Skip, decide, look_up, refuse_window
 from qstash_jobs.publish.work import Try, gather
 from qstash_jobs.record import Record
+from qstash_jobs.rules import Demand
 from qstash_jobs.settings import Secrets, check_run_key
 from qstash_jobs.value import dataclass
 
@@ -34,14 +36,19 @@ class Basis:
     batch_size: int = 100
 
 
-def plan_messages(session: Session, basis: Basis) -> Iterator[PlannedMessage]:
-    """Plan the messages of a session in their order, each with the exact request that `run` would make of it."""
+def plan_messages(session: Session, basis: Basis, demand: Demand) -> Iterator[PlannedMessage]:
+    """Plan the messages of a session in their order, each with the exact request that `run` would make of it.
+
+    Those that would be published are counted in `demand` as they are planned.
+    """
     envelopes = _envelopes(session, basis)
     while chunk := list(islice(envelopes, LOOK_UP)):
-        yield from _plan_chunk(chunk, session, basis)
+        yield from _plan_chunk(chunk, session, basis, demand)
 
 
-def _plan_chunk(chunk: list[Envelope], session: Session, basis: Basis) -> Iterator[PlannedMessage]:
+def _plan_chunk(
+    chunk: list[Envelope], session: Session, basis: Basis, demand: Demand
+) -> Iterator[PlannedMessage]:
     decisions = list(_decide(chunk, session, basis))
     tries = [Try(envelope=one, attempt=1) for one, decision in decisions if isinstance(decision, Send)]
     batched = {
@@ -53,6 +60,7 @@ def _plan_chunk(chunk: list[Envelope], session: Session, basis: Basis) -> Iterat
     for envelope, decision in decisions:
         match decision:
             case Send():
+                demand.note(envelope.message)
                 yield plan_message(envelope, batched=id(envelope) in batched)
             case Skip():
                 yield plan_message(envelope, action="skip", reason=decision.reason, batched=False)
@@ -118,6 +126,9 @@ class Plan:
         self.problems = session.check()
         self.files = session.workspace.files_read
         self.missing_secrets = tuple(sorted(session.totals.missing_secrets))
+        self.demand = session.new_demand()
+        """What of the plan the messages ask that have been planned so far."""
+        self.messages_per_day = session.workspace.project.quota.get("messages_per_day")
 
     @property
     def mask(self) -> Mask:
@@ -130,7 +141,13 @@ class Plan:
     def messages(self) -> Iterator[PlannedMessage]:
         """Plan message by message, secrets hidden; nothing where the files are out of order."""
         mask = self.mask
-        return (hide_secrets(planned, mask) for planned in plan_messages(self._session, self._basis))
+        return (
+            hide_secrets(planned, mask) for planned in plan_messages(self._session, self._basis, self.demand)
+        )
+
+    def check_demand(self) -> list[Problem]:
+        """Hold what has been planned so far against the messages of a day."""
+        return self._session.check_demand(self.demand)
 
 
 class Placeholders(Mapping[str, str]):
@@ -151,7 +168,7 @@ class Placeholders(Mapping[str, str]):
 
 @contextmanager
 def open_plan(inputs: Inputs, reading: PlanReading, env: Mapping[str, str]) -> Iterator[Plan]:
-    """Load and check what is to be planned, with the ledger as it is, if there is one; it is only read."""
+    """Demand and check what is to be planned, with the ledger as it is, if there is one; it is only read."""
     check_run_key(reading.run_key)
     workspace = load(inputs)
     secrets = Placeholders() if reading.names_secrets else Secrets(env, inputs.secrets_dir)

@@ -20,7 +20,7 @@ from qstash_jobs.message import Message
 from qstash_jobs.problem import Problem, Severity, sort_problems
 from qstash_jobs.render import MissingSecret, Scope
 from qstash_jobs.resources import read_resources
-from qstash_jobs.rules import Context, read_policy
+from qstash_jobs.rules import Context, Demand, check_demand, read_policy
 from qstash_jobs.value import dataclass
 
 
@@ -92,6 +92,8 @@ class Session:
         scopes = [(file, self._file_scope(file, base)) for file in workspace.files]
         scoped = [(file, scope) for file, scope in scopes if scope is not None]
         self.resources = read_resources(scoped, self._context)
+        self.demand = self.new_demand()
+        """What the messages ask of the plan, once they are checked."""
         self._problems += self.resources.problems
         for file, scope in scoped:
             self._add_file(file, scope)
@@ -118,6 +120,19 @@ class Session:
                     message=f"this run has {self.totals.messages:,} messages, and the policy allows {most:,}",
                     hint="publish fewer jobs at once with --job",
                 )
+
+    def new_demand(self) -> Demand:
+        """Begin to count what messages ask of the plan."""
+        groups = self.resources.of("url_group")
+        return Demand(endpoints={group.name: len(group.fields["endpoints"]) for group in groups})
+
+    def check_demand(self, demand: Demand) -> list[Problem]:
+        """Hold messages against the messages of a day that the project's plan allows."""
+        project = self.workspace.project
+        most = project.quota.get("messages_per_day")
+        if most is None or project.quota_place is None:
+            return []
+        return list(check_demand(demand, most, project.quota_place))
 
     @property
     def has_errors(self) -> bool:
@@ -160,6 +175,7 @@ class Session:
     def _note(self, message: Message) -> None:
         self.named.note(message)
         self.skips.note(message)
+        self.demand.note(message)
 
     def _check(self, task: Task, *, counts: bool) -> None:
         checked = task.check(self._note if counts else _ignore)

@@ -43,7 +43,7 @@ def validate(inputs: Inputs, env: Mapping[str, str], *, strict: bool = False) ->
         look_at(workspace, env, Secrets(env, inputs.secrets_dir), keys=keys_of(workspace))
         for workspace in load_each_environment(inputs)
     ]
-    problems = sort_problems([problem for session in sessions for problem in session.check()])
+    problems = sort_problems([problem for session in sessions for problem in _check(session)])
     session = sessions[0]
     if strict:
         problems = [replace(problem, severity=Severity.ERROR) for problem in problems]
@@ -55,6 +55,10 @@ def validate(inputs: Inputs, env: Mapping[str, str], *, strict: bool = False) ->
         missing_secrets=tuple(sorted(set[str]().union(*(one.totals.missing_secrets for one in sessions)))),
         documents=session.workspace.documents,
     )
+
+
+def _check(session: Session) -> list[Problem]:
+    return [*session.check(), *session.check_demand(session.demand)]
 
 
 def look_at(

@@ -56,6 +56,8 @@ def command(**given: Any) -> int:
         messages = _counting(plan.messages(), actions, seen)
         if given["format_"] == "jsonl":
             terminal.results(plans.write_plan_jsonl(messages))
+            if not terminal.is_deserted:
+                terminal.result(plans.write_demand_json(plan.demand, messages_per_day=plan.messages_per_day))
         elif given["format_"] == "curl":
             terminal.results(curl.write_plan_curl(messages, secrets=plan.placeholders))
         else:
@@ -66,6 +68,10 @@ def command(**given: Any) -> int:
         if terminal.is_deserted:
             return 0
         terminal.note(plans.summarise_plan(actions, jobs=len(seen)))
+        demand = plans.summarise_demand(plan.demand, messages_per_day=plan.messages_per_day)
+        if demand is not None:
+            terminal.note(demand)
+        terminal.problems(plan.check_demand(), files=plan.files)
         if plan.missing_secrets:
             terminal.note(f"to be set before a run: {', '.join(plan.missing_secrets)}")
     return 0

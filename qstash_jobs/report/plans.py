@@ -1,4 +1,4 @@
-"""Planned messages -> a block for each job, or a JSON line for each message; and the sentence that sums them up.
+"""Planned messages -> a block for each job, or a JSON line for each message; and the sentences that sum them up.
 
 Messages are taken one at a time, in the order of their jobs. Their secrets have to be masked already
 (`plan.hide_secrets`), because bodies are cut here.
@@ -6,7 +6,7 @@ Messages are taken one at a time, in the order of their jobs. Their secrets have
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 
 from qstash_jobs.mask import MASKED
@@ -15,6 +15,7 @@ from qstash_jobs.report.bodies import preview_body
 from qstash_jobs.report.escape import escape, write_json
 from qstash_jobs.report.layout import Style, pad, paint
 from qstash_jobs.report.wording import count
+from qstash_jobs.rules import Demand
 from qstash_jobs.wire.http import Headers, Request
 
 ROWS_SHOWN = 3
@@ -75,6 +76,42 @@ def summarise_plan(actions: Mapping[Action, int], *, jobs: int) -> str:
             f", hold back {actions['wait']:,}" if actions.get("wait") else "",
         )
     )
+
+
+def summarise_demand(demand: Demand, *, messages_per_day: int | None) -> str | None:
+    """Say what a run would ask of the plan: `14 deliveries, 56 with every retry, of 1,000 messages a day`."""
+    if not demand.messages:
+        return None
+    parts = [count(demand.deliveries, "delivery")]
+    if demand.attempts > demand.deliveries:
+        parts.append(f"{demand.attempts:,} with every retry")
+    if messages_per_day is not None:
+        parts.append(f"of {count(messages_per_day, 'message')} a day")
+    return ", ".join(parts) + _name_unknown(sorted(demand.unknown_groups))
+
+
+def write_demand_json(demand: Demand, *, messages_per_day: int | None) -> str:
+    """Write the last of the JSON lines: what all of the messages ask of the plan."""
+    return write_json(
+        {
+            "kind": "quota",
+            "messages": demand.messages,
+            "deliveries": demand.deliveries,
+            "attempts": demand.attempts,
+            "unknown_groups": sorted(demand.unknown_groups),
+            "messages_per_day": messages_per_day,
+        }
+    )
+
+
+def _name_unknown(groups: Sequence[str]) -> str:
+    match groups:
+        case []:
+            return ""
+        case [name]:
+            return f"; URL group {escape(name)} counts as one endpoint, since no file declares it"
+        case _:
+            return f"; {len(groups):,} URL groups count as one endpoint each, since no file declares them"
 
 
 def _write_rows(

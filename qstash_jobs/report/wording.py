@@ -1,5 +1,6 @@
 """Counts, moments and spans -> the words that people read."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import ceil
@@ -25,8 +26,10 @@ STATE_WORDS = {"in_doubt": "in doubt", "sending": "in doubt", "abandoned": "left
 
 
 def count(number: int, noun: str) -> str:
-    """Write a number and its noun: `1 message`, `1,000 messages`."""
-    return f"{number:,} {noun if number == 1 else noun + 's'}"
+    """Write a number and its noun: `1 message`, `1,000 messages`, `2 deliveries`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{number:,} {noun}s"
 
 
 def join(words: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from qstash_jobs.rules import (  # noqa: F401
     hosts,
     names,
     policy,
+    quota,
     schedule,
     secrets,
     texts,
@@ -19,15 +20,18 @@ from qstash_jobs.rules import (  # noqa: F401
 )
 from qstash_jobs.rules.check import Locate, Resource, check_message, check_resource
 from qstash_jobs.rules.policies import Policy, read_policy
+from qstash_jobs.rules.quota import Demand, check_demand
 from qstash_jobs.rules.registry import Context, Explained, all_rules, explain
 
 __all__ = [
     "Context",
+    "Demand",
     "Explained",
     "Locate",
     "Policy",
     "Resource",
     "all_rules",
+    "check_demand",
     "check_message",
     "check_resource",
     "explain",
