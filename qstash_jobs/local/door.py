@@ -117,9 +117,11 @@ def _decode(data: bytes) -> str:
 
 
 def _write(reply: Reply) -> web.Response:
-    if not reply.body:
-        return web.Response(status=reply.status)
-    return web.Response(body=reply.body, status=reply.status, content_type="application/json")
+    response = web.Response(body=reply.body or None, status=reply.status)
+    if reply.body:
+        response.content_type = "application/json"
+    response.headers.extend(reply.headers)
+    return response
 
 
 class _Connection(RequestHandler):

@@ -9,6 +9,8 @@ from typing import Generic, Protocol, TypeVar
 from qstash_jobs.local.world.message import Answer, Attempt, Kind
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST_MS = 250_000_000_000_000
+"""The year 9892: virtual time may go on, but cannot be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ def describe(attempt: Attempt, *, status: int) -> Delivery:
         headers=attempt.headers,
         body=attempt.body,
         attempt=attempt.number,
-        at=EPOCH + timedelta(milliseconds=attempt.at_ms),
+        at=EPOCH + timedelta(milliseconds=min(attempt.at_ms, LATEST_MS)),
         status=status,
         kind=message.kind,
     )

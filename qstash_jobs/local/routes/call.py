@@ -34,6 +34,7 @@ class Reply:
 
     status: int = 200
     body: bytes = b""
+    headers: Pairs = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +80,14 @@ def read_json(body: bytes) -> Any:
         raise Refusal(400, f"invalid body: it is not JSON: {error}") from error
 
 
-def write_json(value: Any, *, status: int = 200) -> Reply:
+def write_json(value: Any, *, status: int = 200, headers: Pairs = ()) -> Reply:
     """Write an answer."""
-    return Reply(status=status, body=json.dumps(value, separators=(",", ":")).encode())
+    return Reply(status=status, body=json.dumps(value, separators=(",", ":")).encode(), headers=headers)
 
 
 def write_refusal(refusal: Refusal) -> Reply:
     """Write an error as the service does (wire contract, section 15)."""
-    return write_json({"error": refusal.text}, status=refusal.status)
+    return write_json({"error": refusal.text}, status=refusal.status, headers=refusal.headers)
 
 
 def not_allowed(visit: Visit) -> Refusal:

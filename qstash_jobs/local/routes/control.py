@@ -5,7 +5,6 @@ from dataclasses import replace
 from qstash_jobs.local.routes.call import Reply, Visit, not_allowed, unknown, write_json
 from qstash_jobs.local.world.filters import read_number
 from qstash_jobs.local.world.flow import LONGEST_PERIOD_S, FlowKey
-from qstash_jobs.local.world.message import Stage
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.local.world.turns import open_flow
 from qstash_jobs.local.world.view import show_flow, show_keys
@@ -36,11 +35,11 @@ def flow_control(visit: Visit) -> Reply:
 
 
 def global_parallelism(visit: Visit) -> Reply:
-    """Answer `GET /v2/globalParallelism`; the local server has no limit for all together."""
-    if visit.call.method != "GET":
+    """Answer `GET /v2/globalParallelism`; 0 is no limit."""
+    if visit.call.method != "GET" or visit.names:
         raise not_allowed(visit)
-    active = sum(1 for one in visit.account.messages.values() if one.stage is Stage.ACTIVE)
-    return write_json({"parallelismMax": 0, "parallelismCount": active})
+    most = visit.world.quota.parallelism
+    return write_json({"parallelismMax": most, "parallelismCount": visit.account.active})
 
 
 def keys(visit: Visit) -> Reply:

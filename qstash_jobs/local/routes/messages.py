@@ -2,7 +2,7 @@
 
 from qstash_jobs.local.routes.call import Reply, Visit, not_allowed, unknown, write_json
 from qstash_jobs.local.world.deliver import cancel
-from qstash_jobs.local.world.filters import Filter, read_filter, read_number
+from qstash_jobs.local.world.filters import Filter, read_count, read_filter
 from qstash_jobs.local.world.message import Message, Stage
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.local.world.view import show_message
@@ -35,7 +35,8 @@ def _find(visit: Visit, message_id: str) -> Message:
 def _cancel_many(visit: Visit) -> int:
     """Cancel what the filters select: the query's (D15), or the ids in the body; without any, everything."""
     wanted = read_filter(visit.parameters)
-    count = read_number(visit.parameters, "count")
+    # wire contract 11: 1 to 500 at once; without it, all
+    count = read_count(visit.parameters, default=0, most=500)
     ids = visit.read_object().get("messageIds") or []
     if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
         raise Refusal(400, "invalid body: messageIds is a list of strings")
@@ -45,7 +46,7 @@ def _cancel_many(visit: Visit) -> int:
         )
     cancelled = 0
     for message in list(visit.account.messages.values()):
-        if count is not None and cancelled >= count:
+        if count and cancelled >= count:
             break
         if wanted.admits(message, at_ms=message.created_ms) and cancel(visit.world, message):
             cancelled += 1

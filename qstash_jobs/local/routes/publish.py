@@ -41,7 +41,13 @@ def batch(visit: Visit) -> Reply:
             if world.switches.batch_failure == "whole":
                 raise
             prepared.append(refusal)
-    return write_json([_take_item(visit, one) for one in prepared])
+    receipts = iter(commit(world, account, [one for one in prepared if isinstance(one, Prepared)]))
+    return write_json(
+        [
+            _show(visit, one, next(receipts)) if isinstance(one, Prepared) else _show_refusal(one)
+            for one in prepared
+        ]
+    )
 
 
 def _take_one(visit: Visit, *, destination: str, queue: str | None) -> Reply:
@@ -49,17 +55,15 @@ def _take_one(visit: Visit, *, destination: str, queue: str | None) -> Reply:
         raise not_allowed(visit)
     order = read_order(visit, destination, queue=queue)
     prepared = prepare(visit.world, visit.account, order)
-    receipts = commit(visit.world, visit.account, prepared)
+    (receipts,) = commit(visit.world, visit.account, [prepared])
     duplicate = bool(receipts) and all(receipt.deduplicated for receipt in receipts)
     status = 202 if duplicate else visit.world.switches.success_status
     return write_json(_show(visit, prepared, receipts), status=status)
 
 
-def _take_item(visit: Visit, prepared: Prepared | Refusal) -> Any:
-    if isinstance(prepared, Refusal):
-        # wire contract 7b: the shape of an item's error is not documented
-        return {"error": prepared.text, "status": prepared.status}
-    return _show(visit, prepared, commit(visit.world, visit.account, prepared))
+def _show_refusal(refusal: Refusal) -> dict[str, Any]:
+    # wire contract 7b: the shape of an item's error is not documented
+    return {"error": refusal.text, "status": refusal.status}
 
 
 def _show(visit: Visit, prepared: Prepared, receipts: Sequence[Receipt]) -> Any:

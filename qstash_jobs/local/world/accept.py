@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qstash_jobs.local.world.account import Account
+from qstash_jobs.local.world.allowance import check_allowance, use_allowance
 from qstash_jobs.local.world.dedup import write_dedup_key
 from qstash_jobs.local.world.deliver import enter
 from qstash_jobs.local.world.groups import Endpoint
@@ -14,7 +15,7 @@ from qstash_jobs.local.world.headers import read_settings
 from qstash_jobs.local.world.message import Message
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.local.world.resources import find_or_make_queue, is_name
-from qstash_jobs.local.world.settings import Pairs, Settings
+from qstash_jobs.local.world.settings import Pairs, Settings, due_ms
 from qstash_jobs.local.world.values import read_url
 from qstash_jobs.local.world.world import World
 
@@ -66,9 +67,20 @@ def prepare(world: World, account: Account, order: Order) -> Prepared:
     )
 
 
-def commit(world: World, account: Account, prepared: Prepared) -> list[Receipt]:
-    """Accept an order: one message, or a duplicate of an earlier one, for each endpoint."""
-    return [_accept(world, account, prepared, endpoint) for endpoint in prepared.endpoints]
+def commit(world: World, account: Account, orders: Sequence[Prepared]) -> list[list[Receipt]]:
+    """Accept orders, all of them: one message, or a duplicate of an earlier one, for each endpoint of each."""
+    check_allowance(world, account, (len(one.endpoints) for one in orders))
+    return [[_accept(world, account, one, endpoint) for endpoint in one.endpoints] for one in orders]
+
+
+def check_plan(world: World, settings: Settings) -> None:
+    """Refuse settings that go beyond the plan; raises Refusal."""
+    quota = world.quota
+    for one in (settings, settings.callback, settings.failure_callback):
+        if one is not None and one.retries is not None and one.retries > quota.retries:
+            raise Refusal(400, f"quota maxRetries exceeded, current limit: {quota.retries}")
+    if due_ms(settings, world.now_ms) - world.now_ms > quota.delay_s * 1000:
+        raise Refusal(400, f"quota maxDelay exceeded, current limit: {quota.delay_s}")
 
 
 def _accept(world: World, account: Account, prepared: Prepared, endpoint: Endpoint) -> Receipt:
@@ -87,6 +99,7 @@ def _accept(world: World, account: Account, prepared: Prepared, endpoint: Endpoi
     number = world.next_number()
     if key is not None:
         account.dedup.put(key, number, now_ms=world.steady_ms)
+    use_allowance(world, account)
     message = _make(world, account, prepared, endpoint, number)
     enter(world, message)
     return Receipt(message_id=message.id, url=endpoint.url, deduplicated=False)
@@ -103,7 +116,7 @@ def _make(world: World, account: Account, prepared: Prepared, endpoint: Endpoint
         settings=settings,
         body=prepared.order.body,
         created_ms=world.now_ms,
-        due_ms=_due_ms(settings, world.now_ms),
+        due_ms=due_ms(settings, world.now_ms),
         max_retries=_max_retries(world, settings),
         retry_delay=settings.retry_delay,
         topic=prepared.group,
@@ -118,13 +131,6 @@ def _max_retries(world: World, settings: Settings) -> int:
     return world.switches.default_retries if settings.retries is None else settings.retries
 
 
-def _due_ms(settings: Settings, now_ms: int) -> int:
-    # wire contract 3: Upstash-Not-Before wins over Upstash-Delay; past values are delivered at once
-    if settings.not_before_s is not None:
-        return max(now_ms, settings.not_before_s * 1000)
-    return now_ms + (settings.delay_s or 0) * 1000
-
-
 def _check(world: World, account: Account, order: Order, settings: Settings) -> None:
     quota = world.quota
     if settings.cron is not None:
@@ -134,10 +140,7 @@ def _check(world: World, account: Account, order: Order, settings: Settings) -> 
         _check_queue(world, account, order, settings)
     if len(order.body) > quota.message_bytes:
         raise Refusal(400, f"quota maxMessageSize exceeded, current limit: {quota.message_bytes}")
-    if settings.retries is not None and settings.retries > quota.retries:
-        raise Refusal(400, f"quota maxRetries exceeded, current limit: {quota.retries}")
-    if _due_ms(settings, world.now_ms) - world.now_ms > quota.delay_s * 1000:
-        raise Refusal(400, f"quota maxDelay exceeded, current limit: {quota.delay_s}")
+    check_plan(world, settings)
 
 
 def _check_queue(world: World, account: Account, order: Order, settings: Settings) -> None:

@@ -77,6 +77,13 @@ class Account:
     """By id, oldest first."""
     log: deque[Event] = field(default_factory=deque)
     """Oldest first, with consecutive numbers."""
+    active: int = 0
+    """Deliveries that have a place under the plan's limit for all together."""
+    waiting: deque[Message] = field(default_factory=deque)
+    """Those that wait for such a place."""
+    today: int = 0
+    """The day that `today_count` is of, since 1970."""
+    today_count: int = 0
     settled: deque[Message] = field(default_factory=deque)
     settled_bytes: int = 0
     events_written: int = 0

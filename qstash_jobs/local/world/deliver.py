@@ -4,9 +4,10 @@ from qstash_jobs.local.world.attempt import begin
 from qstash_jobs.local.world.callbacks import write_callback, write_failure_callback
 from qstash_jobs.local.world.flow import FlowKey
 from qstash_jobs.local.world.message import Answer, Attempt, Kind, Landing, Message, Stage, State
+from qstash_jobs.local.world.redaction import Redaction
 from qstash_jobs.local.world.retry import is_retryable, retry_delay_ms
 from qstash_jobs.local.world.settings import CallbackSettings, Settings
-from qstash_jobs.local.world.turns import leave_flow, leave_queue, let_in, may_start, open_flow
+from qstash_jobs.local.world.turns import leave, leave_queue, let_in, may_start, open_flow
 from qstash_jobs.local.world.world import World
 
 
@@ -46,7 +47,7 @@ def settle(world: World, attempt: Attempt, answer: Answer) -> None:
     """Take an attempt's answer: the message is delivered, tried again, or failed."""
     message = attempt.message
     world.flights -= 1
-    leave_flow(world, message)
+    leave(world, message)
     message.stage = Stage.WAITING
     # wire contract D23: the callback reports every attempt
     if message.settings.callback is not None:
@@ -109,7 +110,7 @@ def _finish(
     message.end = state
     message.account.note(message, state, world.now_ms, answer=answer, error=error)
     message.account.settle(message)
-    leave_flow(world, message)
+    leave(world, message)
     leave_queue(world, message)
     parent = message.parent
     if parent is not None:
@@ -129,6 +130,8 @@ def _report(world: World, source: Message, callback: CallbackSettings, body: byt
         timeout_s=callback.timeout_s,
         flow_key=callback.flow_key,
         flow=callback.flow,
+        # Its body repeats what the source asked to hide.
+        redaction=Redaction(body=True) if source.settings.redaction is not None else None,
     )
     source.callbacks_open += 1
     enter(
@@ -145,6 +148,7 @@ def _report(world: World, source: Message, callback: CallbackSettings, body: byt
             # wire contract 17: callbacks inherit retries from the message
             max_retries=source.max_retries if callback.retries is None else callback.retries,
             retry_delay=callback.retry_delay,
+            caller_ip=source.caller_ip,
             kind=kind,
             parent=source,
         ),

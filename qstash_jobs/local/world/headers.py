@@ -50,6 +50,11 @@ NOT_FORWARDED = OWN | {"authorization", "content-type", "expect"}
 
 def read_settings(pairs: Iterable[tuple[str, str]]) -> Settings:
     """Read a message's configuration; of a setting that is given twice, the first counts."""
+    return Settings(**read_given(pairs))
+
+
+def read_given(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Read what a request says of the fields of Settings; `headers` is always there."""
     sorter = _Sorter()
     for name, value in pairs:
         sorter.put(name, value)
@@ -64,7 +69,7 @@ def read_settings(pairs: Iterable[tuple[str, str]]) -> Settings:
         known["failure_callback"] = _read_callback(sorter.failure_callback, name="failure callback")
     known["headers"] = sorter.delivered()
     _check_flow(known)
-    return Settings(**known)
+    return known
 
 
 class _Sorter:

@@ -89,6 +89,8 @@ class Message:
     """It has its turn in its queue, until it is settled and its callbacks too."""
     in_flow: bool = False
     """It is counted by its flow-control key."""
+    has_place: bool = False
+    """It is counted among the deliveries of its account."""
     cancel_requested: bool = False
     callbacks_open: int = 0
     dead_letter: str | None = None

@@ -17,6 +17,10 @@ class Quota:
     queues: int
     queue_parallelism: int
     schedules: int
+    messages_a_day: int = 0
+    """0 is no limit."""
+    parallelism: int = 0
+    """Deliveries under way at once, over all; 0 is no limit."""
 
 
 # wire contract 16, pay-as-you-go; 4.2: the developer API's example account allows 999 retries
@@ -54,6 +58,8 @@ FREE = Quota(
     queues=10,
     queue_parallelism=2,
     schedules=10,
+    messages_a_day=1_000,
+    parallelism=10,
 )
 
 

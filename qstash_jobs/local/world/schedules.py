@@ -75,7 +75,7 @@ def _fire(world: World, schedule: Schedule) -> None:
         caller_ip=schedule.caller_ip,
     )
     try:
-        receipts = commit(world, account, prepare(world, account, order))
+        (receipts,) = commit(world, account, [prepare(world, account, order)])
         schedule.last_messages = tuple(
             account.messages[one.message_id] for one in receipts if one.message_id in account.messages
         )

@@ -44,3 +44,11 @@ class Settings:
     labels: tuple[str, ...] = ()
     redaction: Redaction | None = None
     cron: str | None = None
+
+
+def due_ms(settings: Settings, now_ms: int) -> int:
+    """Work out when something is to be delivered."""
+    # wire contract 3: Upstash-Not-Before wins over Upstash-Delay; past values are delivered at once
+    if settings.not_before_s is not None:
+        return max(now_ms, settings.not_before_s * 1000)
+    return now_ms + (settings.delay_s or 0) * 1000

@@ -21,7 +21,11 @@ def leave_queue(world: World, message: Message) -> None:
 
 
 def may_start(world: World, message: Message) -> bool:
-    """Ask a message's flow-control key; a no makes it wait there until it is put on the agenda again."""
+    """Ask a message's flow-control key and its account; a no makes it wait there, and come back to the agenda."""
+    return _pass_flow(world, message) and _take_place(world, message)
+
+
+def _pass_flow(world: World, message: Message) -> bool:
     key = message.flow
     if key is None or message.in_flow:
         return True
@@ -33,8 +37,35 @@ def may_start(world: World, message: Message) -> bool:
     return True
 
 
-def leave_flow(world: World, message: Message) -> None:
-    """Tell a message's flow-control key that its attempt is over."""
+def _take_place(world: World, message: Message) -> bool:
+    account, most = message.account, world.quota.parallelism
+    if message.has_place:
+        return True
+    if most and account.active >= most:
+        account.waiting.append(message)
+        return False
+    account.active += 1
+    message.has_place = True
+    return True
+
+
+def _give_place(world: World, message: Message) -> None:
+    account = message.account
+    if not message.has_place:
+        return
+    message.has_place = False
+    account.active -= 1
+    while account.waiting and account.active < world.quota.parallelism:
+        following = account.waiting.popleft()
+        if following.stage is not Stage.SETTLED:
+            account.active += 1
+            following.has_place = True
+            world.agenda.put(world.now_ms, following)
+
+
+def leave(world: World, message: Message) -> None:
+    """Tell a message's flow-control key and its account that its attempt is over."""
+    _give_place(world, message)
     if message.flow is not None and message.in_flow:
         message.in_flow = False
         message.flow.active -= 1
