@@ -41,7 +41,7 @@ def _split(lines: Iterable[str], *, file: str, delimiter: str) -> Iterator[tuple
     """Split into fields; each record comes with the line that it begins in."""
     # The limit is the process's, not the reader's: set where it is needed, always to the same.
     csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(_without_nul(lines, file), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     begin = 1
     try:
         for fields in reader:
@@ -49,14 +49,6 @@ def _split(lines: Iterable[str], *, file: str, delimiter: str) -> Iterator[tuple
             begin = reader.line_num + 1
     except csv.Error as error:
         raise _explain(error, file=file, begin=begin, reached=reader.line_num) from error
-
-
-def _without_nul(lines: Iterable[str], file: str) -> Iterator[str]:
-    for number, line in enumerate(lines, 1):
-        if "\0" in line:
-            hint = "it may be UTF-16: name it in for_each, as in `encoding: utf-16`"
-            raise RowError("this line holds a NUL character", file=file, line=number, hint=hint)
-        yield line
 
 
 def _explain(error: csv.Error, *, file: str, begin: int, reached: int) -> RowError:

@@ -1,8 +1,9 @@
-"""Blocks of bytes -> decoded lines with their ends, one in memory at a time."""
+"""Blocks of bytes -> decoded lines with their ends, those of one block in memory at a time."""
 
 import codecs
 import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 from qstash_jobs.rows.row import LONGEST_LINE, RowError
@@ -14,26 +15,58 @@ NOT_FOR_FILES: Final = {"idna", "punycode", "raw_unicode_escape", "undefined", "
 def decode_lines(chunks: Iterable[bytes], *, file: str, encoding: str) -> Iterator[str]:
     r"""Decode lines as they come; `\n`, `\r\n` and `\r` end one, and stay on it.
 
-    Raises RowError at the line of the first byte that is not in the encoding, after the lines before it.
+    Raises RowError at the line of the first byte that is not in the encoding, or of the first NUL character, after
+    the lines before it.
     """
+    return chain.from_iterable(_decode_blocks(chunks, file, encoding))
+
+
+def _decode_blocks(chunks: Iterable[bytes], file: str, encoding: str) -> Iterator[list[str]]:
+    """Give the lines that each block ends; what it only begins stands with the lines of a later one."""
     decoder = _open_decoder(encoding, file)
     count = 0
-    pending: list[str] = []
-    length = 0
+    begun: list[str] = []
     for text, broken in _decode(chunks, decoder, file):
-        for line in io.StringIO(text, newline=""):
-            pending.append(line)
-            length += len(line)
-            if length > LONGEST_LINE:
-                raise RowError(f"a line of more than {LONGEST_LINE:,} characters", file=file, line=count + 1)
-            if line[-1] in "\r\n":
-                yield "".join(pending)
-                pending.clear()
-                count, length = count + 1, 0
+        lines, begun = _split(begun, text)
+        if "\0" in text or sum(map(len, begun)) + len(text) > LONGEST_LINE:
+            yield from _refuse_line(lines, begun, file, count)
+        yield lines
+        count += len(lines)
         if broken:
             raise _not_in(encoding, broken, file, count + 1)
-    if pending:
-        yield "".join(pending)
+    if begun:
+        yield ["".join(begun)]
+
+
+def _split(begun: list[str], text: str) -> tuple[list[str], list[str]]:
+    """Split a text whose first line has begun before; return its lines, and the pieces of one without an end."""
+    lines = io.StringIO(text, newline="").readlines()
+    if not lines:
+        return [], begun
+    pieces = [*begun, lines[0]]
+    if len(lines) == 1 and not _is_ended(lines[0]):
+        return [], pieces
+    lines[0] = "".join(pieces)
+    return (lines, []) if _is_ended(lines[-1]) else (lines[:-1], lines[-1:])
+
+
+def _is_ended(line: str) -> bool:
+    return line[-1] in "\r\n"
+
+
+def _refuse_line(lines: list[str], begun: list[str], file: str, before: int) -> Iterator[list[str]]:
+    """Find the line that cannot be read, if there is one, and give those before it first."""
+    for index, line in enumerate([*lines, "".join(begun)]):
+        if "\0" in line or len(line) > LONGEST_LINE:
+            yield lines[:index]
+            raise _no_text(line, file, before + index + 1)
+
+
+def _no_text(line: str, file: str, number: int) -> RowError:
+    if len(line) > LONGEST_LINE:
+        return RowError(f"a line of more than {LONGEST_LINE:,} characters", file=file, line=number)
+    hint = "it may be UTF-16: name it in for_each, as in `encoding: utf-16`"
+    return RowError("this line holds a NUL character", file=file, line=number, hint=hint)
 
 
 def _open_decoder(encoding: str, file: str) -> io.IncrementalNewlineDecoder:
