@@ -90,8 +90,7 @@ class Addresser:
         row, job = message.row, message.job
         if job is not self._job:
             self._begin(job)
-        row_key = "" if row is None else row.key or str(row.number)
-        id_ = self._identity.message_id(row_key, self._generation)
+        id_ = self._identity.message_id(message.row_id, self._generation)
         dedup_id = id_ if self._generation else self._dedup_id(message, id_)
         labels = (self._run_label, message_label(id_)) if message.run_labels else ()
         headers = self._headers.write(message, dedup_id=dedup_id, labels=labels)
@@ -101,7 +100,7 @@ class Addresser:
                 key=self._key_number,
                 job=job.name,
                 row=0 if row is None else row.number,
-                row_key=None if row is None else row.key,
+                row_key=message.row_key,
                 generation=self._generation,
             ),
             id=id_,

@@ -15,6 +15,7 @@ from qstash_jobs.problem import Problem
 from qstash_jobs.record import RunKey
 
 NOW = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
+RUN_KEY = RunKey(project="example.com/team/repo", environment="", target="127.0.0.1", text="test")
 
 
 def open_session(
@@ -54,8 +55,7 @@ def envelopes_of(session: Session) -> list[Envelope]:
     """Make the envelopes of a session whose files have to be in order."""
     problems = session.check()
     assert not session.has_errors, problems
-    key = RunKey(project="example.com/team/repo", environment="", target="127.0.0.1", text="test")
-    addresser = Addresser(key=key, key_number=1, fingerprint_key=b"")
+    addresser = Addresser(key=RUN_KEY, key_number=1, fingerprint_key=b"")
     return [addresser.address(message) for keyed in session.tasks() for message in keyed.task.messages()]
 
 

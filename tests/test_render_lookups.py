@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qstash_jobs.problem import Location, Path
-from qstash_jobs.render import JOB, RUN_KEY, VARS, Allowed, Filled, Scope, compile_value
+from qstash_jobs.render import JOB, RUN_KEY, VARS, Allowed, Filled, Scope, Settled, compile_value
 
 
 def place(path: Path) -> Location:
@@ -264,7 +264,7 @@ def test_keys_are_not_expressions() -> None:
 
 
 def test_a_value_cannot_bring_an_expression_with_it() -> None:
-    scope = SCOPE.with_row({"evil": "${{ secrets.TOKEN }}"})
+    scope = SCOPE.with_roots(row={"evil": "${{ secrets.TOKEN }}"})
     assert fill("${{ row.evil }}", scope).value == "${{ secrets.TOKEN }}"
     assert fill("a ${{ row.evil }}", scope).value == "a ${{ secrets.TOKEN }}"
 
@@ -273,7 +273,7 @@ def test_a_value_cannot_bring_an_expression_with_it() -> None:
     "text", ["${{ row.bad }}", "a ${{ row.bad }}", "${{ row }}", "${{ row.bad | urlencode }}"]
 )
 def test_a_lone_surrogate_is_a_problem(text: str) -> None:
-    (finding,) = fill(text, SCOPE.with_row({"bad": "\ud800", "list": ["\udfff"]})).findings
+    (finding,) = fill(text, SCOPE.with_roots(row={"bad": "\ud800", "list": ["\udfff"]})).findings
     assert "lone surrogate" in finding.message
 
 
@@ -281,7 +281,7 @@ def test_a_lone_surrogate_is_a_problem(text: str) -> None:
     "value", [Decimal("NaN"), {"a": [Decimal("Infinity")]}, {1: "a"}, {"\ud800": 1}, ["\ud800"]]
 )
 def test_a_value_that_json_cannot_hold_is_a_problem(value: Any) -> None:
-    (finding,) = fill("${{ row.bad }}", SCOPE.with_row({"bad": value})).findings
+    (finding,) = fill("${{ row.bad }}", SCOPE.with_roots(row={"bad": value})).findings
     assert finding.rule == "render-text"
 
 
@@ -289,7 +289,7 @@ def test_a_value_nested_past_64_levels_is_a_problem() -> None:
     value: Any = "x"
     for _ in range(10_000):
         value = [value]
-    scope = SCOPE.with_row({"deep": value})
+    scope = SCOPE.with_roots(row={"deep": value})
     assert (
         fill("${{ row.deep }}", scope).findings[0].message == "the value is nested more than 64 levels deep"
     )
@@ -297,7 +297,7 @@ def test_a_value_nested_past_64_levels_is_a_problem() -> None:
 
 
 def test_a_text_past_16_mib_is_a_problem() -> None:
-    scope = SCOPE.with_row({"big": "x" * (9 * 1024 * 1024)})
+    scope = SCOPE.with_roots(row={"big": "x" * (9 * 1024 * 1024)})
     for text in ("${{ row.big }}${{ row.big }}", "${{ row.big | b64encode | b64encode | b64encode }}"):
         (finding,) = fill(text, scope).findings
         assert (finding.rule, finding.message) == ("render-text", "the text grows past 16 MiB")
@@ -305,7 +305,7 @@ def test_a_text_past_16_mib_is_a_problem() -> None:
 
 def test_a_very_long_number_has_its_digits_in_text() -> None:
     wide = 10**6000
-    assert fill("n${{ row.n }}", SCOPE.with_row({"n": wide})).value == "n1" + "0" * 6000
+    assert fill("n${{ row.n }}", SCOPE.with_roots(row={"n": wide})).value == "n1" + "0" * 6000
 
 
 def test_a_template_knows_what_it_looks_up() -> None:
@@ -342,7 +342,7 @@ def test_what_came_through_a_variable_is_known_as_foreign() -> None:
     for name in ("vars.host", "vars"):
         template, _ = compile_value({"body": f"${{{{ {name} }}}}"}, place=place)
         assert template.fill(scope).outside == {"body": {"env.HOST"}}
-        assert template.settle(scope).fill(scope).outside == {"body": {"env.HOST"}}
+        assert Settled(template, scope).outside == {"body": {"env.HOST"}}
 
 
 def test_a_value_without_expressions_is_shared_and_never_copied() -> None:
@@ -373,28 +373,28 @@ def test_a_settled_template_fills_alike_and_shares_what_no_row_changes() -> None
         "labels": ["$${{", "${{ row.empty }}${{ vars.nothing | default('') }}"],
     }
     template, _ = compile_value(value, place=place)
-    settled = template.settle(SCOPE)
-    assert settled.fill(SCOPE) == template.fill(SCOPE)
-    first, second = (
-        settled.fill(SCOPE).value,
-        settled.fill(SCOPE.with_row({"order-id": "18", **ROOTS["row"]})).value,
-    )
+    settled = Settled(template, SCOPE)
+    rows = [ROOTS["row"], {**ROOTS["row"], "order-id": "18"}]
+    first, second = [settled.fill(row)[0] for row in rows]
+    assert [first, second] == [template.fill(SCOPE.with_roots(row=row)).value for row in rows]
+    assert first["url"] != second["url"]
     assert first["headers"] is second["headers"]
-    assert settled.names() == template.names()
     assert value["headers"] == {"X-Home": "${{ env.HOME }}"}
 
 
 def test_settling_keeps_what_is_wrong_for_the_filling_to_say() -> None:
     value = {"a": "${{ vars.nope }}", "b": "${{ vars.nope }} ${{ row.Email }}", "c": "${{ vars.count }}"}
     template, _ = compile_value(value, place=place)
-    settled = template.settle(SCOPE)
-    assert settled.fill(SCOPE).findings == template.fill(SCOPE).findings
-    assert len(settled.fill(SCOPE).findings) == 2
+    settled = Settled(template, SCOPE)
+    _, faults = settled.fill(ROOTS["row"])
+    assert tuple(faults) == template.fill(SCOPE).findings
+    assert settled.problems(faults) == template.problems(template.fill(SCOPE))
+    assert len(faults) == 2
 
 
 def test_filling_changes_neither_scope_nor_row() -> None:
     row = {"list": [1, {"a": 2}]}
-    scope = SCOPE.with_row(row)
+    scope = SCOPE.with_roots(row=row)
     assert fill({"body": "${{ row.list }}"}, scope).value == {"body": [1, {"a": 2}]}
     assert row == {"list": [1, {"a": 2}]}
     assert SCOPE.roots["row"] is ROOTS["row"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from qstash_jobs.problem import Location, Path
-from qstash_jobs.render import Filled, MissingSecret, Scope, compile_value
+from qstash_jobs.render import Filled, MissingSecret, Scope, Settled, compile_value
 
 SECRET = "s3cret/value"
 
@@ -149,7 +149,7 @@ def test_a_settled_template_still_knows_its_secrets() -> None:
     value = {"headers": {"A": "${{ secrets.A }}", "B": "${{ secrets.B }} ${{ row.x }}"}}
     template, _ = compile_value(value, place=place)
     scope = Scope(roots={"secrets": {"A": SECRET}}, missing_secret="mask")
-    filled = template.settle(scope).fill(scope.with_row({"x": "1"}))
-    assert filled.value == {"headers": {"A": SECRET, "B": "*** 1"}}
-    assert filled.secrets == {"headers": {"A", "B"}}
-    assert filled.missing_secrets == {"B"}
+    settled = Settled(template, scope)
+    assert settled.fill({"x": "1"}) == ({"headers": {"A": SECRET, "B": "*** 1"}}, [])
+    assert settled.secrets == {"headers": {"A", "B"}}
+    assert settled.missing_secrets == {"B"}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstash_jobs.problem import Location, Path
-from qstash_jobs.render import VARS, Scope, Template, compile_value
+from qstash_jobs.render import VARS, Scope, Settled, Template, compile_value
 
 
 def place(path: Path) -> Location:
@@ -109,7 +109,7 @@ def test_a_variable_that_holds_a_value_of_the_environment_is_held_like_it() -> N
     scope = Scope(roots={"vars": filled.value}, vars_outside=filled.outside)
     template = compile_job({"url": "https://a.example/${{ vars.tenant }}"})
     assert template.fill(scope).findings[0].rule == "render-url-value"
-    assert template.settle(scope).fill(scope).findings[0].rule == "render-url-value"
+    assert Settled(template, scope).fill()[1][0].rule == "render-url-value"
 
 
 def test_other_fields_take_any_value() -> None:

@@ -1,5 +1,6 @@
 """What a schema cannot say and QStash would refuse, ignore or misread, each found at its place."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstash_jobs.document import read_document
-from qstash_jobs.job import read_job_file
-from qstash_jobs.message import Message, read_message
+from qstash_jobs.job import Job, read_job_file
+from qstash_jobs.message import Message, MessageReader
 from qstash_jobs.problem import Location, Path, Problem, Severity
 from qstash_jobs.rules import Context, all_rules, check_message, check_resource, explain
 
@@ -25,8 +26,13 @@ def read(text: str, **more: Any) -> Message:
     is_set = "schedules" in document.data
     file = read_job_file(document, name="jobs/a", single=not is_set)
     (job,) = file.schedules if is_set else file.jobs
-    given_ = {"secrets": {}, "outside": {}, "row": None, **more}
-    return read_message(job, job.fields, name=job.name, read_file=lambda _: b"", **given_)
+    return read_fields(job, job.fields, **more)
+
+
+def read_fields(job: Job, fields: Mapping[str, Any], **more: Any) -> Message:
+    """Read fields that hold no expression."""
+    reader = MessageReader(job, **{"read_file": lambda _: b"", "secrets": {}, "outside": {}, **more})
+    return reader.read(fields, row=None)
 
 
 def find(text: str, **context: Any) -> list[Problem]:
@@ -492,7 +498,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 @given(st.fixed_dictionaries({}, optional=FIELDS))
 def test_no_value_makes_a_rule_fail(fields: dict[str, Any]) -> None:
     job = read(URL).job
-    message = read_message(job, fields, name="a", row=None, read_file=lambda _: b"", secrets={}, outside={})
+    message = read_fields(job, fields)
     for problem in check_message(message, CONTEXT):
         assert problem.rule in all_rules()
         assert problem.message.isprintable()

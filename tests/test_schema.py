@@ -21,6 +21,7 @@ from qstash_jobs.problem import Location, Problem
 from qstash_jobs.problem import Path as Way
 from qstash_jobs.rules import all_rules
 from qstash_jobs.schema import (
+    are_concrete,
     check_concrete,
     check_job_file,
     check_project_file,
@@ -141,6 +142,51 @@ def test_both_validators_agree_on_rendered_fields_and_every_refusal_is_explained
     refused = list(find_refusals(concrete_part(f"whole_{kind}"), fields))
     assert is_concrete(kind, fields) == (not refused)
     assert bool(check_concrete(kind, fields, nowhere)) == bool(refused)
+
+
+WHOLE: list[dict[str, Any]] = [
+    {
+        "url": "https://a.example.com",
+        "body": {"a": 1},
+        "delay": "3s",
+        "timezone": "Europe/Berlin",
+        "callback": "https://b.example.com",
+        "flow_control": {"key": "a", "rate": 1},
+        "method": "POST",
+    },
+    {
+        "url_group": "a",
+        "queue": "a",
+        "body_file": "a.txt",
+        "content_type": "text/plain",
+        "headers": {},
+        "failure_callback": {"url": "https://b.example.com"},
+        "labels": ["a"],
+        "redact": {"body": True},
+    },
+    {
+        "url": "https://a.example.com",
+        "body_base64": "AA==",
+        "retries": 1,
+        "retry_delay": "1000",
+        "timeout": 3,
+    },
+    {"url": "https://a.example.com", "not_before": 1900000000, "dedup": {"key": "a"}, "run_labels": False},
+]
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.sampled_from(WHOLE).flatmap(
+        lambda whole: st.tuples(st.just(whole), st.dictionaries(st.sampled_from(sorted(whole)), VALUES))
+    )
+)
+def test_among_fields_that_are_in_order_those_that_a_row_changes_are_decided_by_themselves(
+    fields_and_changes: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    fields, changes = fields_and_changes
+    assert is_concrete("job", fields)
+    assert are_concrete("job", changes) == is_concrete("job", fields | changes)
 
 
 @settings(deadline=None, max_examples=200)

@@ -105,8 +105,8 @@ class Task:
             for message in preparation.messages(self._rows()):
                 count += 1
                 note(message)
-                if message.row is not None and message.row.key is not None:
-                    keys.add(message.row.key)
+                if message.row_key is not None:
+                    keys.add(message.row_key)
             problems += self._repeated_keys(keys)
         except RowError as error:
             problems.append(_row_problem(error))
@@ -117,7 +117,7 @@ class Task:
         return Checked(
             messages=count,
             problems=(*preparation.problems.problems(), *problems),
-            missing_secrets=frozenset(preparation.missing_secrets),
+            missing_secrets=preparation.missing_secrets,
         )
 
     def messages(self) -> Iterator[Message]:
@@ -191,22 +191,22 @@ class Task:
             return []
         first: dict[str, Row] = {}
         for message in self._prepare().messages(self._rows()):
-            row = message.row
-            if row is None or row.key is None or hash(row.key) not in repeated:
+            row, key = message.row, message.row_key
+            if row is None or key is None or hash(key) not in repeated:
                 continue
-            if row.key in first:
-                return [self._repeated_key(first[row.key], row)]
-            first[row.key] = row
+            if key in first:
+                return [self._repeated_key(key, first[key], row)]
+            first[key] = row
         return []
 
-    def _repeated_key(self, first: Row, second: Row) -> Problem:
+    def _repeated_key(self, key: str, first: Row, second: Row) -> Problem:
         where = (
             f"row {first.number:,}, {first.file}:{first.line}, and row {second.number:,}, line {second.line}"
         )
         return self._problem(
             "for_each",
             "row-key",
-            f"two rows have the key {second.key}: {where}",
+            f"two rows have the key {key}: {where}",
             hint="name a column, or an expression of several, that no two rows share",
         )
 

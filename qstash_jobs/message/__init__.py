@@ -1,7 +1,7 @@
 """Rendered fields of a job -> a Message: every unit read, every body encoded, nothing left to interpret."""
 
 from qstash_jobs.message.content import ReadFile, write_json
-from qstash_jobs.message.read import MessageReader, read_message
+from qstash_jobs.message.read import MessageReader
 from qstash_jobs.message.types import (
     Callback,
     Dedup,
@@ -22,6 +22,5 @@ __all__ = [
     "ReadFile",
     "Redaction",
     "UnreadableError",
-    "read_message",
     "write_json",
 ]

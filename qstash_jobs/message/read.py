@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from qstash_jobs.grammar import GrammarError, read_seconds, read_window
 from qstash_jobs.job import Job
@@ -20,29 +20,18 @@ from qstash_jobs.message.types import (
 from qstash_jobs.problem import Finding, Path
 from qstash_jobs.rows import Row
 
-T = TypeVar("T")
+Fields = Mapping[str, Any]
 
-
-def read_message(
-    job: Job,
-    fields: Mapping[str, Any],
-    *,
-    name: str,
-    row: Row | None,
-    read_file: ReadFile,
-    secrets: Mapping[str, frozenset[str]],
-    outside: Mapping[str, frozenset[str]],
-) -> Message:
-    """Read one message, as a MessageReader reads many."""
-    reader = MessageReader(job, read_file=read_file, secret_body="body" in secrets)
-    return reader.read(fields, name=name, row=row, secrets=secrets, outside=outside)
+Part = tuple[frozenset[str], Callable[[Fields], Mapping[str, Any]]]
+"""Fields of a job that are read together, and what is read from them: attributes of its messages."""
 
 
 class MessageReader:
     """Reads the rendered fields of a job, row after row; what no row changes is read once.
 
-    A secret body and the headers named in `secret_headers` are redacted without asking. `group_names` gives the
-    account's names of the groups that files declare.
+    `changing` names the fields that rows change. A secret body and the headers named in `secret_headers` are redacted
+    without asking. `secrets` and `outside` are what the messages say of themselves. `group_names` gives the account's
+    names of the groups that files declare.
     """
 
     def __init__(
@@ -50,82 +39,54 @@ class MessageReader:
         job: Job,
         *,
         read_file: ReadFile,
-        secret_body: bool = False,
+        changing: frozenset[str] = frozenset(),
         secret_headers: tuple[str, ...] = (),
-        group_names: Mapping[str, str] | None = None,
-    ) -> None:
-        self._job = job
-        self._read_file = read_file
-        self._group_names = group_names or {}
-        self._headers = Known(_read_headers)
-        self._callback = Known(lambda value: _read_callback(value, "callback"))
-        self._failure_callback = Known(lambda value: _read_callback(value, "failure_callback"))
-        self._dedup = Known(_read_dedup)
-        self._flow_control = Known(_read_flow_control)
-        self._redaction = Known(lambda value: _read_redaction(value, secret_headers, body=secret_body))
-
-    def read(
-        self,
-        fields: Mapping[str, Any],
-        *,
-        name: str,
-        row: Row | None,
         secrets: Mapping[str, frozenset[str]],
         outside: Mapping[str, frozenset[str]],
-    ) -> Message:
+        group_names: Mapping[str, str] | None = None,
+    ) -> None:
+        redacted = Redaction(body="body" in secrets, headers=secret_headers)
+        parts: tuple[Part, ...] = (
+            (_CONTENT, lambda fields: _read_body(fields, read_file)),
+            (_GROUP, lambda fields: _read_group(fields, group_names or {})),
+            (_REDACTION, lambda fields: {"redaction": _read_redaction(fields.get("redact"), redacted)}),
+            *_PARTS,
+        )
+        self._job = job
+        self._unread = [read for _, read in parts]
+        self._changing = [read for fields, read in parts if fields & changing]
+        self._known: dict[str, Any] = {"secrets": secrets, "outside": outside}
+
+    def read(self, fields: Fields, *, row: Row | None, row_key: str | None = None) -> Message:
         """Read fields that the concrete schema has found in order.
 
         Raises UnreadableError for what only a look at the value can tell.
         """
-        get = fields.get
-        content = read_content(fields, self._read_file)
-        return Message(
-            job=self._job,
-            row=row,
-            name=name,
-            url=get("url"),
-            url_group=self._read_group(get("url_group")),
-            queue=get("queue"),
-            method=get("method"),
-            body=content.body,
-            binary=content.binary,
-            content_type=get("content_type") or content.content_type,
-            headers=self._headers.of(get("headers")),
-            delay_s=_read_duration(get("delay"), ("delay",)),
-            not_before=read_not_before(fields) if "not_before" in fields else None,
-            retries=_whole(get("retries")),
-            retry_delay=_read_expression(get("retry_delay")),
-            timeout_s=_read_duration(get("timeout"), ("timeout",)),
-            callback=self._callback.of(get("callback")),
-            failure_callback=self._failure_callback.of(get("failure_callback")),
-            dedup=self._dedup.of(get("dedup")),
-            flow_control=self._flow_control.of(get("flow_control")),
-            labels=tuple(get("labels", ())),
-            redaction=self._redaction.of(get("redact")),
-            run_labels=get("run_labels", True),
-            cron=get("cron"),
-            timezone=get("timezone"),
-            secrets=secrets,
-            outside=outside,
-        )
-
-    def _read_group(self, name: str | None) -> str | None:
-        return None if name is None else self._group_names.get(name, name)
+        for read in self._unread:
+            self._known.update(read(fields))
+        self._unread = self._changing
+        return Message(job=self._job, row=row, row_key=row_key, **self._known)
 
 
-class Known(Generic[T]):
-    """Reads a value, unless it is the very one that was read last: rendering shares what no row changes."""
+def _read_body(fields: Fields, read_file: ReadFile) -> Mapping[str, Any]:
+    content = read_content(fields, read_file)
+    return {
+        "body": content.body,
+        "binary": content.binary,
+        "content_type": fields.get("content_type") or content.content_type,
+    }
 
-    def __init__(self, read: Callable[[Any], T]) -> None:
-        self._read = read
-        self._value: object = self
-        self._result: T
 
-    def of(self, value: Any) -> T:
-        if value is not self._value:
-            self._result = self._read(value)
-            self._value = value
-        return self._result
+def _read_group(fields: Fields, names: Mapping[str, str]) -> Mapping[str, Any]:
+    name = fields.get("url_group")
+    return {"url_group": None if name is None else names.get(name, name)}
+
+
+def _read_not_before(fields: Fields) -> Mapping[str, Any]:
+    return {
+        "not_before": read_not_before(fields) if "not_before" in fields else None,
+        "timezone": fields.get("timezone"),
+    }
 
 
 def _whole(value: Any) -> int | None:
@@ -202,13 +163,42 @@ def _read_flow_control(value: Any) -> FlowControl | None:
     )
 
 
-def _read_redaction(value: Any, secret_headers: tuple[str, ...], *, body: bool) -> Redaction:
+def _read_redaction(value: Any, always: Redaction) -> Redaction:
     asked = value or {}
     headers = asked.get("headers")
     named = tuple(headers) if isinstance(headers, list) else ()
     known = {name.lower() for name in named}
     return Redaction(
-        body=bool(asked.get("body")) or body,
+        body=bool(asked.get("body")) or always.body,
         all_headers=headers is True,
-        headers=(*named, *(name for name in secret_headers if name.lower() not in known)),
+        headers=(*named, *(name for name in always.headers if name.lower() not in known)),
     )
+
+
+def _part(field: str, attribute: str, read: Callable[[Any], Any] = lambda value: value) -> Part:
+    """Read one field as one attribute; None is read where the job does not say."""
+    return frozenset((field,)), lambda fields: {attribute: read(fields.get(field))}
+
+
+_CONTENT = frozenset(("body", "body_file", "body_base64", "content_type"))
+_GROUP = frozenset(("url_group",))
+_REDACTION = frozenset(("redact",))
+
+_PARTS: tuple[Part, ...] = (
+    _part("url", "url"),
+    _part("queue", "queue"),
+    _part("method", "method"),
+    _part("headers", "headers", _read_headers),
+    _part("delay", "delay_s", lambda value: _read_duration(value, ("delay",))),
+    (frozenset(("not_before", "timezone")), _read_not_before),
+    _part("retries", "retries", _whole),
+    _part("retry_delay", "retry_delay", _read_expression),
+    _part("timeout", "timeout_s", lambda value: _read_duration(value, ("timeout",))),
+    _part("callback", "callback", lambda value: _read_callback(value, "callback")),
+    _part("failure_callback", "failure_callback", lambda value: _read_callback(value, "failure_callback")),
+    _part("dedup", "dedup", _read_dedup),
+    _part("flow_control", "flow_control", _read_flow_control),
+    _part("labels", "labels", lambda value: tuple(value or ())),
+    _part("run_labels", "run_labels", lambda value: value is not False),
+    _part("cron", "cron"),
+)

@@ -5,6 +5,7 @@ from dataclasses import field
 from datetime import datetime
 from enum import Enum, auto
 
+from qstash_jobs.identity import message_name
 from qstash_jobs.job import Job
 from qstash_jobs.problem import Finding
 from qstash_jobs.rows import Row
@@ -66,8 +67,8 @@ class Message:
 
     job: Job
     row: Row | None = None
-    name: str
-    """The job's full name, with `[row key]` behind it for a row."""
+    row_key: str | None = None
+    """The row's own identity, where the job names one."""
     url: str | None = None
     url_group: str | None = None
     """The group's name in the account. Exactly one of `url` and `url_group` is set."""
@@ -99,6 +100,16 @@ class Message:
     """The names of the secrets that went into each top-level field."""
     outside: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The `env.` and `row.` look-ups that went into each top-level field."""
+
+    @property
+    def row_id(self) -> str:
+        """What tells it from the other messages of its job: its row's key, else the row's number, else nothing."""
+        return self.row_key or ("" if self.row is None else str(self.row.number))
+
+    @property
+    def name(self) -> str:
+        """The job's full name, with the row's key or number in brackets behind it for a row."""
+        return self.job.name if self.row is None else message_name(self.job.name, self.row_id)
 
 
 class UnreadableError(Exception):

@@ -19,11 +19,9 @@ class CompiledJob:
     about: Template
     """`enabled` and `for_each`, which know nothing of rows."""
     key: Template | None
-    """The expression that names a row."""
+    """`key`: the expression that names a row."""
     changing: frozenset[str]
     """The fields that a row can change."""
-    secret_body: bool
-    """The body holds a secret, whatever row it is."""
     secret_headers: tuple[str, ...]
     """The headers that hold a secret, whatever row it is."""
 
@@ -46,7 +44,6 @@ def compile_job(job: Job) -> tuple[CompiledJob, list[Problem]]:
         about=about,
         key=key,
         changing=template.fields_depending_on("row"),
-        secret_body="body" in template.fields_depending_on("secrets"),
         secret_headers=_secret_headers(template),
     )
     return compiled, [*problems, *more, *still_more]
@@ -74,7 +71,7 @@ def _compile_key(job: Job) -> tuple[Template | None, list[Problem]]:
     if key is None:
         return None, []
     text = key if "${{" in str(key) else "${{ row[" + _quote(str(key)) + "] }}"
-    return compile_value(text, place=lambda _: job.place(("for_each", "key")))
+    return compile_value({"key": text}, place=lambda _: job.place(("for_each", "key")))
 
 
 def _quote(text: str) -> str:

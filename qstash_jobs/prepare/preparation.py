@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
-from qstash_jobs.identity import message_name
 from qstash_jobs.job import Job
 from qstash_jobs.message import Message, MessageReader, ReadFile, UnreadableError
 from qstash_jobs.prepare.collector import Collector
 from qstash_jobs.prepare.compiled import CompiledJob
 from qstash_jobs.problem import Finding, Location, Path, Problem, Severity
-from qstash_jobs.render import Filled, Scope
+from qstash_jobs.render import Scope, Settled
 from qstash_jobs.rows import Row
 from qstash_jobs.rules import Context, check_message
-from qstash_jobs.schema import check_concrete, is_concrete
+from qstash_jobs.schema import are_concrete, check_concrete, is_concrete
 
 ROW_KEY_BYTES = 200
 
@@ -20,7 +20,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Preparation:
-    """Makes a job's messages in one scope.
+    """Makes a job's messages in one scope; what no row changes is filled, checked and read once.
 
     `checked` says that every message of these rows was made before and found in order: schema and rules would say
     the same again.
@@ -37,88 +37,83 @@ class Preparation:
         checked: bool = False,
     ) -> None:
         self._compiled = compiled
-        self._template = compiled.template.settle(scope) if compiled.changing else compiled.template
-        self._scope = scope
+        self._settled = Settled(compiled.template, scope)
+        self._key = None if compiled.key is None else Settled(compiled.key, scope)
         self._context = context
         self._checked = checked
+        self._changed: frozenset[str] | None = None
+        """The fields that may differ from those of a message that was found in order; None before there is one."""
         self._reader = MessageReader(
             compiled.job,
             read_file=read_file,
-            secret_body=compiled.secret_body,
+            changing=compiled.changing,
             secret_headers=compiled.secret_headers,
+            secrets=self._settled.secrets,
+            outside=self._settled.outside,
             group_names=group_names,
         )
         self.problems = Collector()
-        self.missing_secrets: set[str] = set()
+        self.missing_secrets: frozenset[str] = frozenset()
 
     def messages(self, rows: Iterable[Row] | None) -> Iterator[Message]:
         """Yield the messages that are in order; what is wrong with the others is collected."""
         if rows is None:
-            message = self._make(None, self._scope, changed=None)
+            message = self._make(None, None)
             if message is not None:
                 yield message
             return
-        changed: frozenset[str] | None = None
         for row in rows:
-            scope = self._scope.with_row(row.values)
-            named = self._name(row, scope)
-            message = None if named is None else self._make(named, scope, changed=changed)
+            key = None if self._key is None else self._name(row, self._key)
+            message = None if key is None and self._key is not None else self._make(row, key)
             if message is not None:
                 yield message
-                changed = self._compiled.changing
             elif self.problems.is_full:
                 return
 
-    def _name(self, row: Row, scope: Scope) -> Row | None:
-        if self._compiled.key is None:
-            return row
-        filled = self._compiled.key.fill(scope)
-        key = "" if filled.findings or filled.value is None else str(filled.value)
-        fault = filled.findings[0].message if filled.findings else _key_fault(key)
+    def _name(self, row: Row, settled: Settled) -> str | None:
+        """Give a row its key; None where that is none."""
+        filled, faults = settled.fill(row.values)
+        value = filled["key"]
+        key = "" if value is None else str(value)
+        fault = faults[0].message if faults else _key_fault(key)
         if fault is None:
-            return Row(number=row.number, values=row.values, file=row.file, line=row.line, key=key)
+            return key
         place = self._compiled.job.place(("for_each", "key"))
         self.problems.add(
             Problem(location=place, rule="row-key", message=fault, path=("for_each", "key")), row
         )
         return None
 
-    def _make(self, row: Row | None, scope: Scope, *, changed: frozenset[str] | None) -> Message | None:
-        filled = self._template.fill(scope)
-        self.missing_secrets |= filled.missing_secrets
-        if filled.findings:
-            self._add(self._template.problems(filled), row)
+    def _make(self, row: Row | None, key: str | None) -> Message | None:
+        self.missing_secrets = self._settled.missing_secrets
+        fields, faults = self._settled.fill() if row is None else self._settled.fill(row.values)
+        if faults:
+            self._add(self._settled.problems(faults), row)
             return None
-        if self._checked:
-            return self._read(filled, row)
-        job = self._compiled.job
-        if not is_concrete(job.kind, filled.value):
-            self._add(check_concrete(job.kind, filled.value, _place_of(job)), row)
+        if not self._checked and not self._is_concrete(fields):
+            job = self._compiled.job
+            self._add(check_concrete(job.kind, fields, _place_of(job)), row)
             return None
-        return self._check(self._read(filled, row), changed, row)
-
-    def _read(self, filled: Filled, row: Row | None) -> Message | None:
-        job = self._compiled.job
         try:
-            return self._reader.read(
-                filled.value,
-                name=job.name if row is None else message_name(job.name, row.key or str(row.number)),
-                row=row,
-                secrets=filled.secrets,
-                outside=filled.outside,
-            )
+            message = self._reader.read(fields, row=row, row_key=key)
         except UnreadableError as error:
-            self._add([locate(error.finding, job)], row)
+            self._add([locate(error.finding, self._compiled.job)], row)
             return None
+        return message if self._checked or self._is_allowed(message) else None
 
-    def _check(
-        self, message: Message | None, changed: frozenset[str] | None, row: Row | None
-    ) -> Message | None:
-        if message is None:
-            return None
-        problems = check_message(message, self._context, changed=changed)
-        self._add(problems, row)
-        return None if any(problem.severity is Severity.ERROR for problem in problems) else message
+    def _is_concrete(self, fields: Mapping[str, Any]) -> bool:
+        if self._changed is None:
+            return is_concrete(self._compiled.job.kind, fields)
+        return are_concrete(self._compiled.job.kind, {name: fields[name] for name in self._changed})
+
+    def _is_allowed(self, message: Message) -> bool:
+        problems = check_message(message, self._context, changed=self._changed)
+        if problems:
+            self._add(problems, message.row)
+            if any(problem.severity is Severity.ERROR for problem in problems):
+                return False
+        self._changed = self._compiled.changing
+        return True
 
     def _add(self, problems: Iterable[Problem], row: Row | None) -> None:
         for problem in problems:
@@ -142,6 +137,8 @@ def locate(finding: Finding, job: Job) -> Problem:
 
 
 def _key_fault(key: str) -> str | None:
+    if key.isascii() and key.isprintable() and 0 < len(key) <= ROW_KEY_BYTES:
+        return None
     if not key:
         return "this row's key is empty"
     if len(key.encode()) > ROW_KEY_BYTES:

@@ -4,6 +4,7 @@ from qstash_jobs.render.fault import Fault, Place
 from qstash_jobs.render.filters import FILTERS
 from qstash_jobs.render.names import JOB, JOB_OF_ROWS, ROOTS, RUN_KEY, VARS, Allowed
 from qstash_jobs.render.scope import MissingSecret, Scope
+from qstash_jobs.render.settled import Settled
 from qstash_jobs.render.template import URL_PATHS, Filled, Template, compile_value
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "MissingSecret",
     "Place",
     "Scope",
+    "Settled",
     "Template",
     "compile_value",
 ]

@@ -23,10 +23,6 @@ class Scope:
     vars_outside: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The `env.` look-ups that went into each variable: `Filled.outside` of the variables."""
 
-    def with_row(self, values: Mapping[str, Any]) -> "Scope":
-        """Return this scope with a row in it."""
-        return self.with_roots(row=values)
-
     def with_roots(self, **roots: Mapping[str, Any]) -> "Scope":
         """Return this scope with some roots replaced."""
         return Scope(

@@ -1,13 +1,12 @@
 """Plain data with expressions in it -> a Template, compiled once -> the data it stands for, once for each Scope."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from qstash_jobs.problem import Path, Problem
 from qstash_jobs.render.expression import Expression
 from qstash_jobs.render.fault import Fault, Place, place_fault
-from qstash_jobs.render.fill import Fill, make_fill, settle
+from qstash_jobs.render.fill import Fill, make_fill
 from qstash_jobs.render.names import JOB_OF_ROWS, Allowed, Names, write_names
 from qstash_jobs.render.scope import Scope
 from qstash_jobs.render.tree import Node, Reading, read_tree
@@ -93,18 +92,9 @@ class Template:
             value,
             tuple(faults),
             uses.secrets,
-            _add_variables(uses, scope) if scope.vars_outside and uses.variables else uses.outside,
-            _find_missing(uses, scope) if uses.required_secrets else frozenset(),
+            find_outside(uses, scope),
+            find_missing(uses, scope),
         )
-
-    def settle(self, scope: Scope) -> "Template":
-        """Fill everything that no row changes, so that filling it with a row does only what the row needs.
-
-        The template that comes back takes only scopes that differ from this one in their row.
-        """
-        node = settle(self.node, scope)
-        uses = replace(self.uses, outside=_add_variables(self.uses, scope), variables=_NONE)
-        return Template(node=node, run=make_fill(node), place=self.place, uses=uses)
 
     def problems(self, filled: Filled) -> list[Problem]:
         """Place the findings at their expressions."""
@@ -164,8 +154,10 @@ def _freeze(found: Mapping[str, set[str]]) -> Mapping[str, frozenset[str]]:
 _NO_USES = _sum_up(())
 
 
-def _add_variables(uses: Uses, scope: Scope) -> Mapping[str, frozenset[str]]:
+def find_outside(uses: Uses, scope: Scope) -> Mapping[str, frozenset[str]]:
     """Add what came in through variables; `vars` as a whole brings all of them."""
+    if not scope.vars_outside or not uses.variables:
+        return uses.outside
     outside = dict(uses.outside)
     for name, variables in uses.variables.items():
         known = scope.vars_outside if "" in variables else variables
@@ -175,8 +167,9 @@ def _add_variables(uses: Uses, scope: Scope) -> Mapping[str, frozenset[str]]:
     return outside
 
 
-def _find_missing(uses: Uses, scope: Scope) -> frozenset[str]:
-    if scope.missing_secret not in ("mask", "local"):
+def find_missing(uses: Uses, scope: Scope) -> frozenset[str]:
+    """Name the secrets whose place something else took."""
+    if not uses.required_secrets or scope.missing_secret not in ("mask", "local"):
         return frozenset()
     secrets = scope.roots.get("secrets", {})
     return frozenset(name for name in uses.required_secrets if not secrets.get(name))

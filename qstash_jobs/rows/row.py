@@ -25,8 +25,6 @@ class Row:
     file: str
     line: int
     """Where the row begins, from 1."""
-    key: str | None = None
-    """Its identity, where the job names one."""
 
 
 class RowError(ValueError):

@@ -21,6 +21,7 @@ from qstash_jobs.rules.registry import (
     Flaw,
     MessageRule,
 )
+from qstash_jobs.value import dataclass
 
 Locate = Callable[[Path, bool], Location]
 """Finds the value at a path, or its key."""
@@ -40,13 +41,14 @@ def check_message(
     read one of them are asked. None asks all.
     """
     found: list[Found] = []
-    if changed is None or changed & _WITH_ADDRESS:
+    asked = _select(changed)
+    if asked.of_addresses:
         for path, address in _addresses(message, changed):
             found += _check_address(path, address, context)
-    if changed is None or changed & _WITH_HEADERS:
+    if asked.of_headers:
         for path, headers in _header_maps(message, changed):
             found += _check_headers(path, headers)
-    for rule in _select(changed):
+    for rule in asked.of_messages:
         for flaw in rule.check(message, context):
             found.append((rule.id, (), flaw))
     if not found:
@@ -76,9 +78,22 @@ _WITH_ADDRESS = frozenset({"url", "callback", "failure_callback"})
 _WITH_HEADERS = frozenset({"headers", "callback", "failure_callback"})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The rules that have to be asked."""
+
+    of_addresses: bool
+    of_headers: bool
+    of_messages: tuple[MessageRule, ...]
+
+
 @lru_cache(maxsize=256)
-def _select(changed: frozenset[str] | None) -> tuple[MessageRule, ...]:
-    return tuple(rule for rule in MESSAGE_RULES if changed is None or rule.fields & changed)
+def _select(changed: frozenset[str] | None) -> Asked:
+    return Asked(
+        of_addresses=changed is None or bool(changed & _WITH_ADDRESS),
+        of_headers=changed is None or bool(changed & _WITH_HEADERS),
+        of_messages=tuple(rule for rule in MESSAGE_RULES if changed is None or rule.fields & changed),
+    )
 
 
 def _addresses(message: Message, changed: frozenset[str] | None) -> Iterator[tuple[Path, str]]:

@@ -29,10 +29,10 @@ BODY_FIELDS = ("body", "body_file", "body_base64")
     fix="body: {hello: world}    # a mapping is written as JSON by itself",
 )
 def json_body(message: Message, _: Context) -> Iterator[Flaw]:
-    if not message.body or message.content_type is None or JSON_TYPE.match(message.content_type) is None:
-        return
     written = message.job.fields.get("body")
-    if written is not None and not isinstance(written, str):
+    if not isinstance(written, str | None) or not message.body:
+        return
+    if message.content_type is None or JSON_TYPE.match(message.content_type) is None:
         return
     fault = _find_fault(message.body)
     if fault is not None:

@@ -64,11 +64,16 @@ def literal(message: Message, _: Context) -> Iterator[Flaw]:
     fix="take it out; the destination needs no token of QStash's to check a signature, only its signing keys",
 )
 def token(message: Message, _: Context) -> Iterator[Flaw]:
-    if QSTASH.search(message.body):
+    # the pattern takes twenty times as long as looking for what every match of it holds
+    if _may_hold_token(message.body) and QSTASH.search(message.body):
         yield _token(("body",), "body")
     for name, value in message.headers:
         if QSTASH.search(value.encode(errors="replace")):
             yield _token(("headers", name), name)
+
+
+def _may_hold_token(body: bytes) -> bool:
+    return b"eyJVc2VySUQiOi" in body or b"sig_" in body
 
 
 def _token(path: Path, where: str) -> Flaw:

@@ -3,6 +3,7 @@
 from qstash_jobs.schema.check import (
     Kind,
     Locate,
+    are_concrete,
     check_concrete,
     check_job_file,
     check_project_file,
@@ -15,6 +16,7 @@ from qstash_jobs.schema.shape import shape
 __all__ = [
     "Kind",
     "Locate",
+    "are_concrete",
     "check_concrete",
     "check_job_file",
     "check_project_file",

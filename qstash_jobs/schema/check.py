@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from qstash_jobs.document import Document
 from qstash_jobs.problem import Location, Path, Problem, sort_problems
 from qstash_jobs.schema.fault import Fault
-from qstash_jobs.schema.published import concrete_part, part, project_schema
+from qstash_jobs.schema.published import concrete_fields, concrete_part, part, project_schema
 from qstash_jobs.schema.shape import shape
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ def check_project_file(document: Document) -> list[Problem]:
 def is_concrete(kind: Kind, fields: Mapping[str, Any]) -> bool:
     """Say whether merged and rendered fields are whole: types, ranges, patterns, and nothing missing."""
     return _decide_concrete(WHOLE[kind]).is_valid(fields)
+
+
+def are_concrete(kind: Kind, fields: Mapping[str, Any]) -> bool:
+    """Say whether some fields, each by itself, have the values that `is_concrete` asks of them among all others."""
+    return _decide_fields(WHOLE[kind]).is_valid(fields)
 
 
 def check_concrete(kind: Kind, fields: Mapping[str, Any], locate: Locate) -> list[Problem]:
@@ -145,6 +150,11 @@ def _decide(definition: str) -> "Draft202012Validator":
 @cache
 def _decide_concrete(definition: str) -> "Draft202012Validator":
     return _compile(concrete_part(definition))
+
+
+@cache
+def _decide_fields(definition: str) -> "Draft202012Validator":
+    return _compile(concrete_fields(definition))
 
 
 @cache

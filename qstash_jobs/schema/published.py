@@ -57,6 +57,18 @@ def concrete_part(name: str) -> dict[str, Any]:
     return schema
 
 
+def concrete_fields(name: str) -> dict[str, Any]:
+    """Return what a definition, as rendered, asks of the value of each field, whatever stands beside it."""
+    whole = concrete_part(name)
+    definitions = whole["$defs"]
+    wholes = definitions[name]
+    base = definitions[wholes["$ref"].removeprefix("#/$defs/")]
+    return {
+        "allOf": [{"properties": each["properties"]} for each in (base, wholes)],
+        "$defs": definitions,
+    }
+
+
 def derive_concrete(schema: Any) -> Any:
     """Take the alternatives away that only hold as written: the expression, and the null for no default."""
     if isinstance(schema, list):
