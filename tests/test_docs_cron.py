@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from doc_blocks import read_blocks
+from chaos_server import ChaosServer, Peer
+from doc_blocks import DOCS, read_blocks
+from prometheus_client.parser import text_string_to_metric_families
 
 from qstash_jobs.cron import read_cron
 from qstash_jobs.local import LocalServer, start_server
@@ -27,11 +30,14 @@ LINES = [
     for line in block.text.splitlines()
     if not line.startswith("MAILTO=")
 ]
+[WATCHED] = [line for line in LINES if "--metrics-file" in line]
 SERVICE, TIMER = read_blocks(PAGE, "ini")
 ENV = next(block for block in read_blocks(PAGE, "sh") if block.path == "/etc/qstash-jobs/env")
 JOB = next(block for block in read_blocks(PAGE, "yaml") if block.path == "/srv/shop/jobs/digest.yaml")
 
 LOOK = next(block.text for block in read_blocks(PAGE, "sh") if block.text.endswith("qstash-jobs runs\n"))
+
+METRICS = "/var/lib/node_exporter/textfile/shop.prom"
 
 TOO_FAR = "url: https://api.example.com/reminder\ndelay: 400d\n"
 """A job that the local server rejects."""
@@ -106,11 +112,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         env = machine.move(ENV.text).replace("…", server.token)
         machine.write("/etc/qstash-jobs/env", f"{env}export QSTASH_URL={server.url}\n").chmod(0o600)
         machine.write("/srv/shop/jobs/digest.yaml", JOB.text)
+        Path(machine.move(METRICS)).parent.mkdir(parents=True)
         machine.write("/srv/shop/qstash-jobs.yaml", "project: shop\n")
         yield machine
 
 
-@pytest.mark.parametrize("line", LINES, ids=["key-of-the-file", "key-of-the-command"])
+@pytest.mark.parametrize("line", LINES, ids=["key-of-the-file", "key-of-the-command", "watched"])
 def test_a_line_of_the_crontab_publishes_once_a_day_and_is_silent(machine: Machine, line: str) -> None:
     assert machine.cron(line) == (0, "")
     assert machine.published() == 1
@@ -175,6 +182,38 @@ def test_of_two_at_once_the_second_ends_with_7_and_one_that_waits_is_silent(mach
     assert machine.published() == 2
 
 
+def test_a_watched_line_keeps_every_metric_of_the_page_and_tells_a_monitor(machine: Machine) -> None:
+    pings: list[tuple[str, str]] = []
+
+    def monitor(peer: Peer) -> None:
+        while raw := peer.read_request():
+            head, _, body = raw.decode().partition("\r\n\r\n")
+            pings.append((head.split(" ")[1], body.strip()))
+            peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+
+    with ChaosServer(monitor) as server:
+        env = Path(machine.move("/etc/qstash-jobs/env"))
+        env.write_text(f"{env.read_text()}QSTASH_JOBS_HEARTBEAT_URL={server.url}/YOUR-UUID\n")
+        assert machine.cron(WATCHED) == (0, "")
+        machine.write("/srv/shop/jobs/reminder.yaml", TOO_FAR)
+        assert machine.cron(WATCHED)[0] == 1
+    assert pings == [
+        ("/YOUR-UUID/start", ""),
+        ("/YOUR-UUID", "exit code 0: published 1"),
+        ("/YOUR-UUID/start", ""),
+        ("/YOUR-UUID/fail", "exit code 1: rejected 1, skipped 1"),
+    ]
+    families = list(text_string_to_metric_families(Path(machine.move(METRICS)).read_text()))
+    samples = [sample for family in families for sample in family.samples]
+    assert {sample.labels["name"] for sample in samples} == {"shop"}
+    shown = re.findall(r"^\| `(qstash_jobs_\w+)(?:\{(\w+)\})?`", (DOCS / PAGE).read_text(), re.M)
+    assert {(sample.name, *(set(sample.labels) - {"name"})) for sample in samples} == {
+        (name, label) if label else (name,) for name, label in shown
+    }
+    [alerts] = read_blocks(PAGE, "promql")
+    assert set(re.findall(r"qstash_jobs_\w+", alerts.text)) <= {name for name, _ in shown}
+
+
 def read_unit(text: str) -> configparser.ConfigParser:
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
@@ -192,7 +231,7 @@ def test_the_service_does_what_systemd_would_start(machine: Machine) -> None:
     # systemd.exec(5): with DynamicUser the state folder is a link to one below /var/lib/private
     state.mkdir()
     link = Path(machine.move(f"/var/lib/{service['StateDirectory']}"))
-    link.parent.mkdir(parents=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(state)
     env = {
         "CREDENTIALS_DIRECTORY": str(credentials),

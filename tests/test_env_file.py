@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from doc_blocks import read_blocks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -99,6 +100,13 @@ def test_the_environment_and_credentials_are_stronger_than_the_file(cli) -> None
         "https://environment.example.com/file"
     ]
     assert cli.sent[0].body == b"from-credentials"
+
+
+def test_the_file_on_the_page_is_one() -> None:
+    [text] = [block.text for block in read_blocks("command-line.md", "sh") if block.text.startswith("#")]
+    found = read_env_file(text)
+    assert list(found) == ["QSTASH_TOKEN", "QSTASH_JOBS_LEDGER", "REPORT_TOKEN"]
+    assert "$, `" in found["REPORT_TOKEN"]
 
 
 def test_no_env_file_is_read_that_was_not_named(cli) -> None:

@@ -82,26 +82,40 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        return _say_usage(error)
+        return _say_usage(error, arguments)
     except (click.Abort, KeyboardInterrupt) as error:
         # click makes an Abort of every KeyboardInterrupt, ours too
         exit_code = getattr(error.__cause__ or error, "exit_code", 130)
-        return _say("terminated" if exit_code == 143 else "interrupted", exit_code)
+        return _say("terminated" if exit_code == 143 else "interrupted", exit_code, arguments)
     except StopError as error:
-        return _say(str(error), error.exit_code)
+        return _say(str(error), error.exit_code, arguments)
     except Exception as error:
-        return _report_fault(error)
+        return _say(*_report_fault(error), arguments)
 
 
-def _say(text: str, exit_code: int) -> int:
+def _say(text: str, exit_code: int, arguments: list[str]) -> int:
     from qstash_jobs.cli.terminal import Terminal
     from qstash_jobs.report.escape import escape
 
-    Terminal().warn(f"qstash-jobs: {escape(text)}")
+    if _asks_for_json(arguments):
+        Terminal(log_format="json").fail(text, exit_code=exit_code)
+    else:
+        Terminal().fail(f"qstash-jobs: {escape(text)}")
     return exit_code
 
 
-def _say_usage(error: click.ClickException) -> int:
+def _asks_for_json(arguments: list[str]) -> bool:
+    """Say whether stderr is to be JSON, of a command line that may not even be one that click can read."""
+    from qstash_jobs.settings import environment
+
+    for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        option, _, value = word.partition("=")
+        if option == "--log-format":
+            return (value or after) == "json"
+    return "run" in arguments[:1] and environment().get("QSTASH_JOBS_LOG_FORMAT") == "json"
+
+
+def _say_usage(error: click.ClickException, arguments: list[str]) -> int:
     """Say in our own manner what click has to say of the command line."""
     if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
         error.show()
@@ -109,22 +123,22 @@ def _say_usage(error: click.ClickException) -> int:
     text = error.format_message().rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
     where = f"; see {context.command_path} --help" if context is not None else ""
-    return _say(text[:1].lower() + text[1:] + where, 2)
+    return _say(text[:1].lower() + text[1:] + where, 2, arguments)
 
 
-def _report_fault(error: Exception) -> int:
+def _report_fault(error: Exception) -> tuple[str, int]:
     """Leave the traceback in a file only its owner reads: it may hold what no terminal should."""
     import tempfile
     import traceback
 
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        return _say(f"something could not be written: {(error.strerror or str(error)).lower()}", 6)
+        return f"something could not be written: {(error.strerror or str(error)).lower()}", 6
     try:
         with tempfile.NamedTemporaryFile("wb", prefix="qstash-jobs-", suffix=".log", delete=False) as log:
             log.write("".join(traceback.format_exception(error)).encode(errors="backslashreplace"))
     except OSError:
-        return _say(f"this is a fault of qstash-jobs, not of your files: {type(error).__name__}", 70)
-    return _say(f"this is a fault of qstash-jobs, not of your files; its trace is in {log.name}", 70)
+        return f"this is a fault of qstash-jobs, not of your files: {type(error).__name__}", 70
+    return f"this is a fault of qstash-jobs, not of your files; its trace is in {log.name}", 70
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)

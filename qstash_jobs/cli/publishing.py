@@ -1,13 +1,16 @@
 """What `run` does once its words are read: publish to QStash, or to a server in this process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from math import isfinite
 from typing import Any
 
+import click
+from click.core import ParameterSource
+
 from qstash_jobs.api.continuing import continue_run
-from qstash_jobs.api.run import Tools, Wish
+from qstash_jobs.api.run import Report, Tools, Wish
 from qstash_jobs.api.tally import INTERRUPTED, TERMINATED
 from qstash_jobs.api.workspace import Workspace, load
 from qstash_jobs.api.world import (
@@ -26,7 +29,7 @@ from qstash_jobs.cli.running import Running
 from qstash_jobs.cli.signals import Stop
 from qstash_jobs.cli.terminal import Terminal
 from qstash_jobs.errors import UsageError
-from qstash_jobs.publish import Options
+from qstash_jobs.publish import Options, Settlement
 from qstash_jobs.record import Run
 from qstash_jobs.settings import Secrets, environment
 
@@ -35,16 +38,32 @@ REMEMBERED = 10_000
 
 
 def publish_there(given: Mapping[str, Any], stop: Stop) -> int:
-    """Publish to QStash."""
+    """Publish to QStash, and tell those who watch from afar."""
+    if given["heartbeat_url"] is None and given["metrics_file"] is None:
+        return _publish(given, stop, _ignore).exit_code
+    from qstash_jobs.cli.watching import publish_watched
+
+    return publish_watched(given, _terminal(given), lambda note: _publish(given, stop, note))
+
+
+def _ignore(settlement: Settlement) -> None:
+    """Hear of a message, where nobody watches."""
+
+
+def _terminal(given: Mapping[str, Any]) -> Terminal:
+    return Terminal(quiet=given["quiet"], log_format=given["log_format"])
+
+
+def _publish(given: Mapping[str, Any], stop: Stop, note: Callable[[Settlement], None]) -> Report:
     for option in ("deliver", "real_time"):
         if given[option]:
             raise UsageError(f"--{option.replace('_', '-')} goes with --local")
     if given["continued"] is not None:
-        return _finish_earlier(given, stop)
+        return _finish_earlier(given, stop, note)
     workspace = load(read_inputs(given, default=None))
     service = _find_service(given, workspace)
     with closing(open_ledger(find_ledger(given["ledger"], environment(), workspace.project))) as ledger:
-        return _publish_with(given, service, ledger, workspace, _wish(given), stop)
+        return _publish_with(given, service, ledger, workspace, _wish(given), stop, note)
 
 
 def publish_here(given: Mapping[str, Any], stop: Stop) -> int:
@@ -54,6 +73,7 @@ def publish_here(given: Mapping[str, Any], stop: Stop) -> int:
     from qstash_jobs.local import Retention, start_server
     from qstash_jobs.local.world.quota import FIXED
 
+    _refuse_watching(given)
     if given["continued"] is not None:
         raise UsageError("--continue finishes a run against QStash; a local run leaves nothing to continue")
     workspace = load(read_inputs(given, default="jobs/"))
@@ -78,7 +98,7 @@ def publish_here(given: Mapping[str, Any], stop: Stop) -> int:
 
         running = Running(
             given=given,
-            terminal=Terminal(quiet=given["quiet"]),
+            terminal=_terminal(given),
             tools=tools,
             stop=stop,
             prepare=lambda intention: declare(intention.resources, server),
@@ -92,7 +112,16 @@ def publish_here(given: Mapping[str, Any], stop: Stop) -> int:
         return report.exit_code or exit_code
 
 
-def _finish_earlier(given: Mapping[str, Any], stop: Stop) -> int:
+def _refuse_watching(given: Mapping[str, Any]) -> None:
+    """Refuse to tell a monitor of a rehearsal. Where the environment names one, a local run leaves it alone."""
+    for name in ("heartbeat_url", "metrics_file"):
+        typed = click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given[name] is not None and typed:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} tells of what reaches QStash; leave it out with --local")
+
+
+def _finish_earlier(given: Mapping[str, Any], stop: Stop, note: Callable[[Settlement], None]) -> Report:
     own = ("paths", "run_key", "variables", "vars_file", "jobs")
     if given["again"] or any(given[name] not in (None, ()) for name in own):
         raise UsageError(
@@ -107,7 +136,7 @@ def _finish_earlier(given: Mapping[str, Any], stop: Stop) -> int:
         inputs, wish = continue_run(record, _wish(given))
         workspace = load(replace(inputs, secrets_dir=given["secrets_dir"]))
         service = _find_service(given, workspace)
-        return _publish_with(given, service, ledger, workspace, wish, stop, finishing=record.id)
+        return _publish_with(given, service, ledger, workspace, wish, stop, note, finishing=record.id)
 
 
 def _find_run(ledger: Ledger, text: str) -> Run:
@@ -127,7 +156,7 @@ def _find_service(given: Mapping[str, Any], workspace: Workspace) -> Service:
     check_environment(workspace.project)
     service, warnings = find_service(environment(), workspace.project)
     for warning in warnings:
-        Terminal(quiet=given["quiet"]).warn(f"warning: {warning}")
+        _terminal(given).warn(f"warning: {warning}")
     return service
 
 
@@ -138,10 +167,10 @@ def _publish_with(
     workspace: Workspace,
     wish: Wish,
     stop: Stop,
+    note: Callable[[Settlement], None],
     *,
     finishing: str = "",
-) -> int:
-    terminal = Terminal(quiet=given["quiet"])
+) -> Report:
     tools = Tools(
         service=service,
         ledger=ledger,
@@ -149,11 +178,13 @@ def _publish_with(
         env=environment(),
         secrets=Secrets(environment(), workspace.inputs.secrets_dir),
     )
-    running = Running(given=given, terminal=terminal, tools=tools, stop=stop, finishing=finishing)
+    running = Running(
+        given=given, terminal=_terminal(given), tools=tools, stop=stop, finishing=finishing, note=note
+    )
     wait_s = read_duration("--wait", given["wait"])
     report = running.publish(workspace, wish)
     if report.run is None:
-        return report.exit_code
+        return report
     waited = 0
     try:
         if wait_s and report.exit_code not in (INTERRUPTED, TERMINATED):
@@ -162,7 +193,7 @@ def _publish_with(
         running.sum_up(report, waited=False)
         raise
     running.sum_up(report, waited=bool(wait_s))
-    return report.exit_code or waited
+    return replace(report, exit_code=report.exit_code or waited)
 
 
 def _wish(given: Mapping[str, Any]) -> Wish:

@@ -51,6 +51,27 @@ from qstash_jobs.cli import options
 @click.option("--yes", is_flag=True, help="Do not ask before sending.")
 @click.option("--quiet", is_flag=True, envvar="QSTASH_JOBS_QUIET", help="Print only what went wrong.")
 @click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    envvar="QSTASH_JOBS_LOG_FORMAT",
+    help="How stderr is written.",
+)
+@click.option(
+    "--heartbeat-url",
+    envvar="QSTASH_JOBS_HEARTBEAT_URL",
+    metavar="URL",
+    help="Ping URL/start, then URL, or URL/fail. Not with --local.",
+)
+@click.option(
+    "--metrics-file",
+    type=click.Path(path_type=Path),
+    envvar="QSTASH_JOBS_METRICS_FILE",
+    metavar="FILE",
+    help="Keep Prometheus metrics of the runs there. Not with --local.",
+)
+@click.option(
     "--format",
     "format_",
     type=click.Choice(["text", "jsonl"]),

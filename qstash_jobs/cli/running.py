@@ -17,7 +17,7 @@ from qstash_jobs.cli.terminal import OutputError, Terminal
 from qstash_jobs.errors import UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem
-from qstash_jobs.publish import UnrecordedError
+from qstash_jobs.publish import Settlement, UnrecordedError
 from qstash_jobs.report.deliveries import summarise_deliveries, write_followed
 from qstash_jobs.report.records import shorten_run, suggest_next, write_result_json
 from qstash_jobs.report.wording import count, write_totals
@@ -34,12 +34,19 @@ class Running:
     stop: Stop
     finishing: str = ""
     """The run that is continued, if one is."""
+    note: Callable[[Settlement], None] = lambda _: None
+    """Who else has to hear of each message."""
     prepare: Callable[[Intention], None] = lambda _: None
     """What has to be done once it is sure that messages will be published."""
 
     def publish(self, workspace: Workspace, wish: Wish) -> Report:
         """Run, showing results as they come."""
         with Results(self.terminal, self.given["format_"], self.given["results"]) as results:
+
+            def tell(run_id: str, settlement: Settlement) -> None:
+                self.note(settlement)
+                results.tell(run_id, settlement)
+
             try:
                 report = run(
                     workspace,
@@ -47,7 +54,7 @@ class Running:
                     self.tools,
                     show_problems=lambda problems: self._show_problems(workspace, problems),
                     confirm=self._confirm,
-                    tell=results.tell,
+                    tell=tell,
                     stopping=lambda: self.stop.exit_code,
                 )
             except UnrecordedError as error:
@@ -80,7 +87,8 @@ class Running:
         if unfinished is not None:
             self.terminal.warn(unfinished)
         if self.given["yes"] or not self.terminal.is_interactive:
-            self.terminal.note(write_statement(intention, ledger, clock, finishing=self.finishing))
+            statement = write_statement(intention, ledger, clock, finishing=self.finishing)
+            self.terminal.note(statement, **_collect(intention))
             return True
         return self.terminal.ask(write_question(intention, ledger, clock, finishing=self.finishing))
 
@@ -98,14 +106,14 @@ class Running:
                 )
                 show = self.terminal.note if self.given["format_"] == "jsonl" else self.terminal.result
                 show(line)
-        self.terminal.note(summarise_deliveries(states))
+        self.terminal.note(summarise_deliveries(states), run=run_id, deliveries=dict(states))
         if states["failed"] or states["cancelled"]:
             return 1
         return 0 if set(states) <= {"delivered"} else 9
 
     def sum_up(self, report: Report, *, waited: bool) -> None:
         """Say how it went, and what to type next."""
-        say = self.terminal.note if report.exit_code == 0 else self.terminal.warn
+        say = self.terminal.note if report.exit_code == 0 else self.terminal.fail
         if report.exit_code in (INTERRUPTED, TERMINATED):
             word = "interrupted" if report.exit_code == INTERRUPTED else "terminated"
             say(f"{word}; what was on the wire was finished and is recorded")
@@ -113,7 +121,9 @@ class Running:
             hint = f"; {report.ending.hint}" if report.ending.hint else ""
             say(f"stopped: {report.ending.reason}{hint}")
         run_id = report.run or ""
-        say(f"{write_totals(report.totals)} (run {shorten_run(run_id)})")
+        totals = write_totals(report.totals)
+        facts = {"run": run_id, "totals": dict(report.totals), "exit_code": report.exit_code}
+        say(f"{totals} (run {shorten_run(run_id)})", **facts)
         if not self.given["local"]:
             for line in suggest_next(report.totals, run=run_id, waited=waited):
                 say(line)
@@ -129,8 +139,21 @@ class Running:
         """Print what the ledger could not take, so that somebody still knows it."""
         if error.settlements:
             number = count(len(error.settlements), "message")
-            self.terminal.warn(
+            self.terminal.fail(
                 f"QStash answered for {number} of which the ledger has no result; keep these lines:"
             )
         for settlement in error.settlements:
-            self.terminal.warn(write_result_json(describe_result("", settlement)))
+            self.terminal.fail(write_result_json(describe_result("", settlement)))
+
+
+def _collect(intention: Intention) -> dict[str, object]:
+    """Give the facts of what a run is about to do, for a log that machines read."""
+    return {
+        "run": intention.run,
+        "messages": intention.messages,
+        "jobs": intention.jobs,
+        "disabled": len(intention.disabled),
+        "server": intention.service.name,
+        "account": intention.service.account,
+        "environment": intention.environment or None,
+    }

@@ -3,16 +3,21 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
-from typing import TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem
 from qstash_jobs.report.escape import escape
 from qstash_jobs.value import dataclass
+
+if TYPE_CHECKING:
+    from qstash_jobs.report.log import Level
+
+LogFormat = Literal["text", "json"]
 
 
 class OutputError(StopError):
@@ -23,9 +28,11 @@ class OutputError(StopError):
 
 @dataclass(slots=True)
 class Terminal:
-    """Results go to stdout, everything else to stderr."""
+    """Results go to stdout, everything else to stderr: as text, or as a JSON object on each line."""
 
     quiet: bool = False
+    log_format: LogFormat = "text"
+    """How stderr is written; results are what they are."""
     mask: Mask = field(default_factory=lambda: Mask({}))
     is_deserted: bool = False
     """Whoever read stdout has gone, as `head` does; what is still written goes nowhere."""
@@ -48,17 +55,18 @@ class Terminal:
             if self.is_deserted:
                 return
 
-    def note(self, text: str) -> None:
-        """Print progress, totals or a question; nothing with --quiet."""
+    def note(self, text: str, **facts: object) -> None:
+        """Print progress or totals; nothing with --quiet. `facts` are for a log that machines read."""
         if not self.quiet:
-            self.warn(text)
+            self._say("info", text, facts)
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, **facts: object) -> None:
         """Print what has to be seen even with --quiet. Where nobody can be told, the exit code still tells."""
-        try:
-            self._write(sys.stderr, text)
-        except (OSError, ValueError):
-            silence(sys.stderr)
+        self._say("warning", text, facts)
+
+    def fail(self, text: str, **facts: object) -> None:
+        """Print what went wrong."""
+        self._say("error", text, facts)
 
     def ask(self, question: str) -> bool:
         """Ask a person on stderr; yes only for a clear yes."""
@@ -66,7 +74,7 @@ class Terminal:
         sys.stderr.flush()
         answer = sys.stdin.readline()
         if not answer.endswith("\n"):
-            self.warn("")
+            sys.stderr.write("\n")
         return answer.strip().lower() in ("y", "yes")
 
     def problems(self, found: Sequence[Problem], *, files: int) -> bool:
@@ -75,12 +83,22 @@ class Terminal:
         from qstash_jobs.report.problems import summarise_problems, write_problems
 
         errors = any(problem.severity is Severity.ERROR for problem in found)
-        say = self.warn if errors else self.note
-        for line in write_problems(found, width=self.error_width, colour=self.error_colour):
-            say(line)
+        say = self.fail if errors else self.note
+        if self.log_format == "json":
+            self._log_problems(found, are_errors=errors)
+        else:
+            for line in write_problems(found, width=self.error_width, colour=self.error_colour):
+                say(line)
         if found:
             say(summarise_problems(found, files=files))
         return errors
+
+    def _log_problems(self, found: Sequence[Problem], *, are_errors: bool) -> None:
+        from qstash_jobs.report.log import collect_problem
+
+        for problem in found:
+            if are_errors or not self.quiet:
+                self._say(problem.severity.value, problem.message, collect_problem(problem))
 
     @property
     def is_interactive(self) -> bool:
@@ -104,6 +122,18 @@ class Terminal:
     @property
     def error_colour(self) -> bool:
         return _colour(sys.stderr)
+
+    def _say(self, level: "Level", text: str, facts: Mapping[str, object]) -> None:
+        line = text
+        if self.log_format == "json":
+            from qstash_jobs.api.world import system_clock
+            from qstash_jobs.report.log import write_log_line
+
+            line = write_log_line(system_clock().now(), level, text, facts)
+        try:
+            self._write(sys.stderr, line)
+        except (OSError, ValueError):
+            silence(sys.stderr)
 
     def _write(self, stream: TextIO, text: str) -> None:
         stream.write(self.mask.hide(text) + "\n")
