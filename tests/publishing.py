@@ -18,7 +18,8 @@ from qstash_jobs.clock import SystemClock
 from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.publish import Ending, Options, Settlement, publish
-from qstash_jobs.record import Instant, Record, RunKey
+from qstash_jobs.record import Instant, Record, Result, RunKey, Slot, State
+from qstash_jobs.state import DOUBTFUL, TRANSITIONS
 from qstash_jobs.transport import open_line
 from qstash_jobs.wire.server import read_server
 
@@ -227,6 +228,51 @@ class MovableClock(SystemClock):
         self.advance(seconds)
 
 
+# the ledger
+
+
+class Watched:
+    """A ledger that holds every write against the table of allowed changes, and then hands it on."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._doubtful: set[object] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    def write(self, *, results: Sequence[Result] = (), intents: Sequence[Record] = (), **more: Any) -> None:
+        known = self._look_up([one.slot for one in (*results, *intents)])
+        for result in results:
+            state, attempt = known.get(result.slot.identity, (None, None))
+            if attempt == result.attempt:
+                self._check(result.slot, state, result.state)
+                known[result.slot.identity] = result.state, result.attempt
+        for intent in intents:
+            state, _ = known.get(intent.slot.identity, (None, None))
+            self._check(intent.slot, state, intent.state)
+            known[intent.slot.identity] = intent.state, intent.attempt
+        self._ledger.write(results=results, intents=intents, **more)
+
+    def _check(self, slot: Slot, before: State | None, after: State) -> None:
+        (transition,) = [one for one in TRANSITIONS if (one.before, one.after) == (before, after)]
+        was_doubtful = slot.identity in self._doubtful
+        assert before is not State.SENDING or transition.clears_doubt or not was_doubtful
+        if after is State.SENDING and before in DOUBTFUL:
+            self._doubtful.add(slot.identity)
+        elif after is not State.IN_DOUBT:
+            self._doubtful.discard(slot.identity)
+
+    def _look_up(self, slots: Sequence[Slot]) -> dict[object, tuple[State | None, int | None]]:
+        known: dict[object, tuple[State | None, int | None]] = {}
+        for key in {slot.key for slot in slots}:
+            same_key = [slot for slot in slots if slot.key == key]
+            for slot, found in zip(same_key, self._ledger.find(same_key), strict=True):
+                if found is not None and found.slot.generation == slot.generation:
+                    known[slot.identity] = found.state, found.attempt
+        return known
+
+
 # a run
 
 
@@ -271,7 +317,7 @@ class Stage:
         return self.folder / "ledger.db"
 
     def open_ledger(self) -> Ledger:
-        return open_sqlite(self.ledger_path)
+        return Watched(open_sqlite(self.ledger_path))
 
     def open_line(self) -> Line:
         return open_line(

@@ -80,6 +80,7 @@ class Desk:
         else:
             raise self.crash
         self._leave()
+        self.journal.write()
         self.journal.tell()
 
     def _is_under_way(self) -> bool:
@@ -178,8 +179,9 @@ class Desk:
         now = self.clock.now()
         for item, outcome in zip(flight.batch.tries, outcomes, strict=True):
             left = conclude(item, outcome, elapsed_ms=event.elapsed_ms)
-            self.journal.record(item, left, now)
-            if is_worth_another(flight.batch, outcome):
+            goes_again = is_worth_another(flight.batch, outcome)
+            self.journal.record(item, left, now, goes_again=goes_again)
+            if goes_again:
                 again.append(item.again(left, sent_at=flight.claimed_at))
             else:
                 self.journal.settle(left)
@@ -197,7 +199,7 @@ class Desk:
         now = self.clock.now()
         for item in flight.batch.tries:
             left = conclude(item, _SPLIT)
-            self.journal.record(item, left, now)
+            self.journal.record(item, left, now, goes_again=True)
             again.append(item.again(left, sent_at=flight.claimed_at))
         self.schedule.put_back(*replace(flight.batch, tries=tuple(again)).halves())
 
@@ -225,9 +227,10 @@ class Desk:
 
     def _leave(self) -> None:
         """Settle what another try would have gone to."""
+        now = self.clock.now()
         for item in self.schedule.unfinished():
             left = item.left or replace(conclude(item, _NOT_REACHED), attempts=item.attempt - 1)
-            self.journal.settle(left)
+            self.journal.leave(item, left, now)
 
     def _await_answers(self) -> None:
         """Send nothing more, and hear what becomes of the requests on the wire."""

@@ -11,7 +11,7 @@ from itertools import groupby
 from qstash_jobs.boundary import Ledger
 from qstash_jobs.publish.admission import refuse
 from qstash_jobs.publish.queues import Queues
-from qstash_jobs.publish.results import write_result
+from qstash_jobs.publish.results import withdraw, write_result
 from qstash_jobs.publish.settlement import Settlement, Tell
 from qstash_jobs.publish.work import Batch, Try
 from qstash_jobs.record import Instant, Record, Result, State, Window
@@ -51,9 +51,9 @@ class Journal:
                 admitted.append(kept)
         return admitted
 
-    def record(self, item: Try, left: Settlement, at: datetime) -> None:
-        """Take down where an attempt has left its message."""
-        self._results.append(write_result(item, left, at))
+    def record(self, item: Try, left: Settlement, at: datetime, *, goes_again: bool = False) -> None:
+        """Take down where an attempt has left its message, and whether this run makes another."""
+        self._results.append(write_result(item, left, at, goes_again=goes_again))
         if left.state not in _HOLDS_WINDOW and (dedup_id := _held_id(item)) is not None:
             self._released.append(dedup_id)
 
@@ -62,6 +62,12 @@ class Journal:
         self._untold.append(settlement)
         if settlement.state in _STOPS_QUEUE:
             self._queues.stop(settlement.envelope.message)
+
+    def leave(self, item: Try, settlement: Settlement, at: datetime) -> None:
+        """Settle a message that was to be sent, and is not: what waited for another attempt waits no more."""
+        self.settle(settlement)
+        if item.before is State.WAITING and settlement.state is not State.REJECTED:
+            self._results.append(withdraw(item, at))
 
     def write(self, claimed: Sequence[Batch] = (), now: Instant | None = None) -> None:
         """Write results, and claims made at `now`, in one transaction."""
@@ -101,7 +107,7 @@ class Journal:
             if mine is not None:
                 windows[mine.dedup_id] = mine
             return True
-        self.settle(settlement)
+        self.leave(item, settlement, now.wall)
         if settlement.state is State.REJECTED:
             self._refused.append(item.refusal(self._run, now, settlement.error or ""))
         return False

@@ -19,6 +19,7 @@ from qstash_jobs.outcome import (
 from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.work import Batch, Try
 from qstash_jobs.record import Result, State, settle
+from qstash_jobs.state import change
 from qstash_jobs.wire.http import Answer
 from qstash_jobs.wire.reply import WholeRefused, read_batch, read_publish
 
@@ -49,16 +50,31 @@ def conclude(item: Try, outcome: Outcome, *, elapsed_ms: int | None = None) -> S
     )
 
 
-def write_result(item: Try, settlement: Settlement, now: datetime) -> Result:
-    """Write what the ledger keeps of an attempt."""
+def write_result(item: Try, settlement: Settlement, now: datetime, *, goes_again: bool = False) -> Result:
+    """Write what the ledger keeps of an attempt; `goes_again` says that this run makes another."""
+    state = cast(State, settlement.state)  # an attempt ends in one of the ledger's own
+    waits = goes_again and state is State.PLANNED
     return Result(
         slot=item.envelope.slot,
         attempt=item.attempt,
-        state=cast(State, settlement.state),  # an attempt ends in one of the ledger's own
+        state=State.WAITING if waits else state,
         settled_at=now,
         endpoints=settlement.endpoints,
         status=settlement.status,
         error=settlement.error,
+    )
+
+
+def withdraw(item: Try, now: datetime) -> Result:
+    """Write that the attempt before was the last one of this run, although another was meant to follow."""
+    left = item.left
+    return Result(
+        slot=item.envelope.slot,
+        attempt=item.attempt - 1,
+        state=change(item.before, State.PLANNED),
+        settled_at=now,
+        status=left.status if left else None,
+        error=left.error if left else None,
     )
 
 

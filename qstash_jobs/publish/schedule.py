@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import field
+from datetime import datetime
 
 from qstash_jobs.boundary import Clock
 from qstash_jobs.publish.backlog import Backlog
@@ -26,7 +27,7 @@ class Schedule:
     pace: Pace
     health: Health
     clock: Clock
-    settle: Callable[[Settlement], None]
+    leave: Callable[[Try, Settlement, datetime], None]
     next: Batch | None = None
     """Waiting for a sender, or for its time."""
     backlog: Backlog = field(default_factory=Backlog)
@@ -84,7 +85,7 @@ class Schedule:
         if not batch.queues:
             return batch
         held = [(item, self.queues.hold_back(item)) for item in batch.tries]
-        for _, settlement in held:
+        for item, settlement in held:
             if settlement is not None:
-                self.settle(settlement)
+                self.leave(item, settlement, self.clock.now())
         return batch.keep([item for item, settlement in held if settlement is None])

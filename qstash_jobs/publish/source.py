@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 
 from qstash_jobs.boundary import Clock, Ledger
@@ -95,7 +94,12 @@ class Source:
         match decision:
             case Send():
                 since = decision.doubtful_since
-                return Try(envelope=envelope, attempt=decision.attempt, doubtful_since=since)
+                return Try(
+                    envelope=envelope,
+                    attempt=decision.attempt,
+                    before=record.state if record else None,
+                    doubtful_since=since,
+                )
             case Skip():
                 self._tell(_settled(envelope, decision.record, "skipped", decision.reason))
             case Hold():
@@ -105,9 +109,12 @@ class Source:
 
     def _abandon(self, envelope: Envelope, record: Record | None, now: Instant) -> None:
         """Leave a message out for good."""
-        left = Try(envelope=envelope, attempt=0 if record is None else record.attempt)
-        intent = left.intent(self._run, now)
-        abandoned = replace(intent, state=State.ABANDONED, first_maybe_sent=None, settled_at=now.wall)
+        left = Try(
+            envelope=envelope,
+            attempt=1 + (record.attempt if record else 0),
+            before=record.state if record else None,
+        )
+        abandoned = left.abandonment(self._run, now)
         self._ledger.write(intents=[abandoned])
         self._tell(_settled(envelope, abandoned, "skipped", ABANDONED))
 

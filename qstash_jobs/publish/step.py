@@ -51,7 +51,7 @@ def publish(
         pace=Pace(options.rate),
         health=health,
         clock=clock,
-        settle=journal.settle,
+        leave=journal.leave,
     )
     desk = Desk(
         schedule=schedule,

@@ -6,6 +6,7 @@ from dataclasses import field, replace
 from qstash_jobs.envelope import Envelope
 from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.record import Instant, Record, State, Window
+from qstash_jobs.state import change
 from qstash_jobs.value import dataclass
 from qstash_jobs.wire.calls import batch_request
 from qstash_jobs.wire.http import Request
@@ -20,6 +21,8 @@ class Try:
     envelope: Envelope
     attempt: int
     """Counted over all runs, from 1."""
+    before: State | None = None
+    """Where the ledger has it; None where it does not know it."""
     doubtful_since: Instant | None = None
     """When an earlier attempt may have been accepted."""
     left: Settlement | None = None
@@ -27,18 +30,41 @@ class Try:
 
     def again(self, left: Settlement, *, sent_at: Instant) -> "Try":
         """Return the next attempt, after one that was claimed at `sent_at` and has left it so."""
-        doubtful_since = self.doubtful_since or (sent_at if left.state is State.IN_DOUBT else None)
-        return replace(self, attempt=self.attempt + 1, doubtful_since=doubtful_since, left=left)
+        is_doubtful = left.state is State.IN_DOUBT
+        return replace(
+            self,
+            attempt=self.attempt + 1,
+            before=State.IN_DOUBT if is_doubtful else State.WAITING,
+            doubtful_since=self.doubtful_since or (sent_at if is_doubtful else None),
+            left=left,
+        )
 
     def intent(self, run: str, now: Instant, *, line: int | None = None) -> Record:
         """Write what the ledger has to know before the first byte; `line` is the job's, if it is known."""
+        return self._record(State.SENDING, run, now, line)
+
+    def refusal(self, run: str, now: Instant, error: str) -> Record:
+        """Write what the ledger keeps of a message that is refused here, before QStash is asked."""
+        return self._set_aside(State.REJECTED, run, now, error)
+
+    def abandonment(self, run: str, now: Instant) -> Record:
+        """Write what the ledger keeps of a message that is left out for good."""
+        return self._set_aside(State.ABANDONED, run, now, None)
+
+    def _set_aside(self, state: State, run: str, now: Instant, error: str | None) -> Record:
+        record = self._record(state, run, now, None)
+        return replace(
+            record, attempt=self.attempt - 1, first_maybe_sent=None, settled_at=now.wall, error=error
+        )
+
+    def _record(self, state: State, run: str, now: Instant, line: int | None) -> Record:
         message = self.envelope.message
         return Record(
             slot=self.envelope.slot,
             id=self.envelope.id,
             dedup_id=self.envelope.dedup_id,
             fingerprint=self.envelope.fingerprint,
-            state=State.SENDING,
+            state=change(self.before, state),
             attempt=self.attempt,
             run=run,
             file=message.job.file,
@@ -46,11 +72,6 @@ class Try:
             target=self.envelope.target,
             first_maybe_sent=self.doubtful_since or now,
         )
-
-    def refusal(self, run: str, now: Instant, error: str) -> Record:
-        """Write what the ledger keeps of a message that is refused here, before QStash is asked."""
-        record = replace(self.intent(run, now), state=State.REJECTED, attempt=self.attempt - 1)
-        return replace(record, first_maybe_sent=None, settled_at=now.wall, error=error)
 
     def window(self, now: Instant) -> Window | None:
         """Return the ledger's own hold on the id, where it outlasts QStash's or is shared between jobs."""

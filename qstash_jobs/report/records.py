@@ -18,6 +18,7 @@ STATE_STYLES: Mapping[str, Style] = {
     "rejected": "bad",
     "in_doubt": "warn",
     "sending": "warn",
+    "waiting": "warn",
     "planned": "warn",
     "skipped": "dim",
     "abandoned": "dim",

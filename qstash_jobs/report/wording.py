@@ -16,6 +16,7 @@ STATE_ORDER = (
     "rejected",
     "in_doubt",
     "sending",
+    "waiting",
     "planned",
     "skipped",
     "abandoned",
