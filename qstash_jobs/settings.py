@@ -211,6 +211,12 @@ def state_folder(env: Mapping[str, str]) -> Path:
     return Path(systemd) if systemd else Path(platformdirs.user_state_path("qstash-jobs"))
 
 
+def is_ci(env: Mapping[str, str]) -> bool:
+    """Say whether a pipeline runs the program: they all set `CI`."""
+    # docs.github.com, "Variables"; docs.gitlab.com, "Predefined CI/CD variables"; circleci.com/docs/variables
+    return env.get("CI", "").lower() not in ("", "0", "false", "no")
+
+
 def who(env: Mapping[str, str]) -> str:
     """Name the person or robot that runs the program, for the record."""
     try:

@@ -56,3 +56,39 @@ def test_the_shell_can_complete_commands_and_options():
         check=False,
     )
     assert answer.stdout == "plain,--continue\n"
+
+
+@pytest.fixture
+def pipeline(cli):
+    """A machine that goes with its run: CI is set, and no ledger is named."""
+    cli.set("CI", "true")
+    cli.set("QSTASH_JOBS_LEDGER", None)
+    cli.set("XDG_STATE_HOME", str(cli.folder.parent / "state-home"))
+    cli.write("hello.yaml", "url: https://example.com/hook\n")
+    cli.write("once.yaml", "url: https://example.com/hook\ndedup: {key: once, window: 11m}\n")
+    return cli
+
+
+def test_in_a_pipeline_a_line_says_that_the_ledger_goes_with_the_machine(pipeline):
+    answer = pipeline("run", "hello.yaml")
+    assert answer.code == 0
+    assert answer.err.startswith("CI is set and no ledger is named: ")
+    assert "--ephemeral" in answer.err.splitlines()[0]
+    for words in (("--ephemeral",), ("--quiet",), ("--ledger", f"sqlite://{pipeline.ledger}")):
+        assert "no ledger is named" not in pipeline("run", "hello.yaml", *words).err
+    for ci in ("", "false", None):
+        pipeline.set("CI", ci)
+        assert "no ledger is named" not in pipeline("run", "hello.yaml").err
+
+
+def test_in_a_pipeline_a_window_that_only_a_ledger_can_hold_sends_nothing(pipeline):
+    answer = pipeline("run", "once.yaml", "--quiet")
+    assert answer.code == 6
+    assert "the window of once:once outlasts the ledger, which goes with this machine" in answer.err
+    assert pipeline.sent == []
+    assert pipeline("run", "--local", "once.yaml").code == 0
+    assert pipeline("run", "once.yaml", "--ephemeral").code == 0
+    assert len(pipeline.sent) == 1
+    assert pipeline("run", "once.yaml", "--ledger", f"sqlite://{pipeline.ledger}").code == 0
+    pipeline.set("STATE_DIRECTORY", str(pipeline.folder.parent / "service"))
+    assert "no ledger is named" not in pipeline("run", "once.yaml").err

@@ -26,7 +26,14 @@ from qstash_jobs.api.run import Tools, Wish, run
 from qstash_jobs.api.tally import INTERRUPTED
 from qstash_jobs.api.validate import Validation, validate
 from qstash_jobs.api.workspace import Inputs, load
-from qstash_jobs.api.world import check_environment, find_ledger, find_service, open_ledger, system_clock
+from qstash_jobs.api.world import (
+    check_environment,
+    find_ledger,
+    find_service,
+    is_ledger_passing,
+    open_ledger,
+    system_clock,
+)
 from qstash_jobs.errors import UsageError
 from qstash_jobs.plan import PlannedMessage
 from qstash_jobs.problem import Problem, Severity
@@ -123,6 +130,7 @@ class Jobs:
         *,
         run_key: str | None = None,
         ledger: str | None = None,
+        ephemeral: bool = False,
         options: Options = Options(),
         on_result: Callable[[ResultLine], None] | None = None,
         stopping: Callable[[], bool] = lambda: False,
@@ -131,17 +139,19 @@ class Jobs:
 
         `on_result` is called with each message once its result is recorded, in this thread; without it the results
         are kept and returned. `stopping` is asked between requests; a yes finishes what is on the wire and ends the
-        run. ProblemsError where the files are out of order; the other StopErrors carry their exit code.
+        run. `ephemeral` says that a pipeline's ledger may go with its machine. ProblemsError where the files are out
+        of order; the other StopErrors carry their exit code.
         """
         workspace = load(self._inputs)
         check_environment(workspace.project)
         service, _ = find_service(self._env, workspace.project)
         kept: list[ResultLine] = []
         tell = on_result or kept.append
+        passes = is_ledger_passing(self._ledger(ledger), self._env, workspace.project)
         with closing(open_ledger(find_ledger(self._ledger(ledger), self._env, workspace.project))) as opened:
             report = run(
                 workspace,
-                Wish(run_key=run_key, options=options),
+                Wish(run_key=run_key, options=options, needs_lasting_ledger=passes and not ephemeral),
                 Tools(
                     service=service,
                     ledger=opened,
@@ -189,6 +199,7 @@ class Jobs:
         *,
         run_key: str | None = None,
         ledger: str | None = None,
+        ephemeral: bool = False,
         options: Options = Options(),
         on_result: Callable[[ResultLine], None] | None = None,
     ) -> RunResult:
@@ -203,6 +214,7 @@ class Jobs:
                 self.run,
                 run_key=run_key,
                 ledger=ledger,
+                ephemeral=ephemeral,
                 options=options,
                 on_result=on_result,
                 stopping=stopping,

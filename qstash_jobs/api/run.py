@@ -37,6 +37,8 @@ class Wish:
     options: Options = Options()
     missing_secret: MissingSecret = "error"  # noqa: S105 - what to do, not a secret
     lock_wait_s: float = 0
+    needs_lasting_ledger: bool = False
+    """The ledger goes with this machine, and nobody has said that this is meant."""
     looks_up: bool = True
     """Ask the account whether it has the URL groups and queues that the jobs name."""
     recorded_keys: Mapping[str, str] = field(default_factory=dict)
@@ -124,6 +126,11 @@ def run(
         show_problems(problems)
         if any(problem.severity is Severity.ERROR for problem in problems):
             return Report(run=None, exit_code=2, totals={}, problems=tuple(problems))
+        if wish.needs_lasting_ledger and session.windowed is not None:
+            raise LedgerError(
+                f"the window of {session.windowed} outlasts the ledger, which goes with this machine; name one "
+                "that lasts with --ledger, or say --ephemeral if it may be published again"
+            )
         skip = session.skips.names()
         if not confirm(_intention(session, run_id, tools)):
             return Report(run=None, exit_code=0, totals={}, problems=tuple(problems))

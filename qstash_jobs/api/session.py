@@ -15,6 +15,7 @@ from qstash_jobs.api.variables import (
     run_scope,
 )
 from qstash_jobs.api.workspace import Workspace, is_chosen
+from qstash_jobs.envelope import QSTASH_WINDOW_S
 from qstash_jobs.job import Job, JobFile
 from qstash_jobs.message import Message
 from qstash_jobs.problem import Problem, Severity, sort_problems
@@ -75,6 +76,8 @@ class Session:
         self.named = Named()
         """What the messages name of the account, once they are checked."""
         self.skips = Skips(surroundings.skip)
+        self.windowed: str | None = None
+        """The first message whose window only a ledger can hold."""
         self._problems: list[Problem] = list(workspace.problems)
         self._context = _context(workspace, surroundings)
         self.keyed: list[Keyed] = []
@@ -175,6 +178,8 @@ class Session:
     def _note(self, message: Message) -> None:
         self.named.note(message)
         self.skips.note(message)
+        if self.windowed is None and message.dedup.window_s > QSTASH_WINDOW_S:
+            self.windowed = message.name
         self.demand.note(message)
 
     def _check(self, task: Task, *, counts: bool) -> None:

@@ -16,6 +16,7 @@ from qstash_jobs.settings import (
     DEFAULT_URL,
     account_of,
     environment,
+    is_ci,
     read_address,
     read_token,
     state_folder,
@@ -100,6 +101,11 @@ def find_ledger(url: str | None, env: Mapping[str, str], project: Project) -> Pa
     if path == chosen or not path.strip("/") or path.startswith(("/~", "/:memory:")) or path[0] != "/":
         raise UsageError(f"the ledger {chosen} cannot be used; write sqlite:///PATH, with an absolute path")
     return Path("/" + path.lstrip("/"))
+
+
+def is_ledger_passing(url: str | None, env: Mapping[str, str], project: Project) -> bool:
+    """Say whether the ledger goes with this machine: a pipeline's, where nobody has said where it is to be."""
+    return is_ci(env) and not (url or project.ledger or env.get("STATE_DIRECTORY"))
 
 
 def _holds_password(address: str) -> bool:

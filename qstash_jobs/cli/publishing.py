@@ -19,6 +19,7 @@ from qstash_jobs.api.world import (
     find_ledger,
     find_service,
     holds_ledger,
+    is_ledger_passing,
     open_ledger,
     project_here,
     system_clock,
@@ -62,8 +63,9 @@ def _publish(given: Mapping[str, Any], stop: Stop, note: Callable[[Settlement], 
         return _finish_earlier(given, stop, note)
     workspace = load(read_inputs(given, default=None))
     service = _find_service(given, workspace)
+    wish = replace(_wish(given), needs_lasting_ledger=_tell_of_passing_ledger(given, workspace))
     with closing(open_ledger(find_ledger(given["ledger"], environment(), workspace.project))) as ledger:
-        return _publish_with(given, service, ledger, workspace, _wish(given), stop, note)
+        return _publish_with(given, service, ledger, workspace, wish, stop, note)
 
 
 def publish_here(given: Mapping[str, Any], stop: Stop) -> int:
@@ -158,6 +160,17 @@ def _find_service(given: Mapping[str, Any], workspace: Workspace) -> Service:
     for warning in warnings:
         _terminal(given).warn(f"warning: {warning}")
     return service
+
+
+def _tell_of_passing_ledger(given: Mapping[str, Any], workspace: Workspace) -> bool:
+    """Say that the ledger goes with this machine, where it does and nobody has said that this is meant."""
+    if given["ephemeral"] or not is_ledger_passing(given["ledger"], environment(), workspace.project):
+        return False
+    _terminal(given).note(
+        "CI is set and no ledger is named: what this run publishes is remembered on this machine only, and goes with "
+        "it; name a ledger that lasts with --ledger, or say --ephemeral"
+    )
+    return True
 
 
 def _publish_with(

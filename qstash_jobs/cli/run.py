@@ -48,6 +48,12 @@ from qstash_jobs.cli import options
 )
 @click.option("--wait", metavar="DURATION", help="Follow the messages until delivered, so long at most.")
 @click.option("--lock-wait", metavar="DURATION", help="Wait so long for another run of these jobs to end.")
+@click.option(
+    "--ephemeral",
+    is_flag=True,
+    envvar="QSTASH_JOBS_EPHEMERAL",
+    help="In a pipeline: the ledger may go with the machine.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before sending.")
 @click.option("--quiet", is_flag=True, envvar="QSTASH_JOBS_QUIET", help="Print only what went wrong.")
 @click.option(
