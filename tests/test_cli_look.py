@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from markdown_page import Page
 
 HELLO = "url: https://api.example.com/hello\nbody: {hello: world}\n"
 BROKEN = "url: https://api.example.com/hello\nretrys: 3\nbody: [1\n"
@@ -93,6 +94,28 @@ def test_plan_sends_nothing_and_says_what_the_ledger_would_skip(cli) -> None:
     *planned, _ = cli("plan", "a.yaml", "--run-key", "k", "--format", "jsonl").lines
     assert [line["action"] for line in planned] == ["skip"]
     assert cli("plan", "a.yaml", "--format", "curl").out.count("curl ") == 1
+
+
+def test_a_plan_for_a_pull_request_is_one_document_and_shows_no_secret(cli) -> None:
+    cli.set("API_KEY", "hunter2hunter2")
+    cli.write("a.yaml", HELLO + "headers: {X-Key: 'a|${{ secrets.API_KEY }}'}\n")
+    answer = cli("plan", "a.yaml", "--format", "markdown")
+    page = Page(answer.out)
+    assert answer.code == 0
+    assert page.cells[1][:3] == ["publish", "a:a", "POST https://api.example.com/hello"]
+    assert "header X-Key: a|***" in page.cells[1][3]
+    assert "hunter2" not in answer.out
+    assert "would publish 1 message of 1 job" in page.text
+    assert answer.err.startswith("would publish 1 message of 1 job\n")
+
+
+def test_a_plan_for_a_pull_request_that_has_faults_shows_them_alone(cli) -> None:
+    cli.write("a.yaml", HELLO + "retrys: 3\n")
+    answer = cli("plan", "a.yaml", "--format", "markdown")
+    assert answer.code == 2
+    assert Page(answer.out).cells[1:] == [
+        ["error", "a.yaml:3:1", "unknown field retrys schema-unknown-keyhint: did you mean retries?"]
+    ]
 
 
 def test_the_quota_of_a_project_is_held_by_validate_and_plan(cli) -> None:

@@ -2,14 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from qstash_jobs.cli import options
 from qstash_jobs.cli.terminal import Terminal
+from qstash_jobs.value import dataclass
 
 if TYPE_CHECKING:
+    from qstash_jobs.api.planning import Plan
     from qstash_jobs.plan import Action, PlannedMessage
 
 
@@ -21,12 +24,12 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["text", "jsonl", "curl"]),
+    type=click.Choice(["text", "jsonl", "markdown", "curl"]),
     default="text",
     show_default=True,
-    help="For people, for programs, or as commands that send the same.",
+    help="For people; for programs; for a pull request; as commands that send the same.",
 )
-@click.option("--bodies", is_flag=True, help="Show the bodies of rows too (text).")
+@click.option("--bodies", is_flag=True, help="Show the bodies of rows too (text, markdown).")
 def command(**given: Any) -> int:
     """Show the exact requests that `run` would send; send nothing.
 
@@ -36,7 +39,8 @@ def command(**given: Any) -> int:
     """
     from qstash_jobs.api.planning import PlanReading, open_plan
     from qstash_jobs.cli.inputs import read_inputs
-    from qstash_jobs.report import curl, plans
+    from qstash_jobs.report.plan_markdown import write_plan_markdown, write_plan_sections
+    from qstash_jobs.report.problems import summarise_problems
     from qstash_jobs.settings import environment as environment_variables
 
     terminal = Terminal()
@@ -49,39 +53,68 @@ def command(**given: Any) -> int:
     )
     with open_plan(inputs, reading, environment_variables()) as plan:
         terminal.mask = plan.mask
+        is_markdown = given["format_"] == "markdown"
         if terminal.problems(plan.problems, files=plan.files):
+            if is_markdown:
+                summary = [summarise_problems(plan.problems, files=plan.files)]
+                terminal.results(write_plan_markdown([], summary=summary, problems=plan.problems))
             return 2
-        actions: Counter[Action] = Counter()
-        seen: set[str] = set()
-        messages = _counting(plan.messages(), actions, seen)
-        if given["format_"] == "jsonl":
-            terminal.results(plans.write_plan_jsonl(messages))
-            if not terminal.is_deserted:
-                terminal.result(plans.write_demand_json(plan.demand, messages_per_day=plan.messages_per_day))
-        elif given["format_"] == "curl":
-            terminal.results(curl.write_plan_curl(messages, secrets=plan.placeholders))
+        totals = Totals()
+        messages = totals.count(plan.messages())
+        if is_markdown:
+            sections = list(write_plan_sections(messages, bodies=given["bodies"]))
+            problems = [*plan.problems, *plan.check_demand()]
+            summary = list(_summarise(plan, totals))
+            terminal.results(write_plan_markdown(sections, summary=summary, problems=problems))
         else:
-            lines = plans.write_plan(
-                messages, bodies=given["bodies"], width=terminal.width, colour=terminal.colour
-            )
-            terminal.results(lines)
+            terminal.results(_write(plan, messages, given, terminal))
         if terminal.is_deserted:
             return 0
-        terminal.note(plans.summarise_plan(actions, jobs=len(seen)))
-        demand = plans.summarise_demand(plan.demand, messages_per_day=plan.messages_per_day)
-        if demand is not None:
-            terminal.note(demand)
+        for sentence in _summarise(plan, totals):
+            terminal.note(sentence)
         terminal.problems(plan.check_demand(), files=plan.files)
-        if plan.missing_secrets:
-            terminal.note(f"to be set before a run: {', '.join(plan.missing_secrets)}")
     return 0
 
 
-def _counting(
-    messages: "Iterator[PlannedMessage]", actions: "Counter[Action]", jobs: set[str]
-) -> "Iterator[PlannedMessage]":
-    for planned in messages:
-        actions[planned.action] += 1
-        if planned.action == "publish":
-            jobs.add(planned.job)
-        yield planned
+@dataclass(slots=True, kw_only=True)
+class Totals:
+    """What was planned, counted as it is shown."""
+
+    actions: "Counter[Action]" = field(default_factory=Counter)
+    jobs: set[str] = field(default_factory=set)
+
+    def count(self, messages: "Iterator[PlannedMessage]") -> "Iterator[PlannedMessage]":
+        """Count messages on their way."""
+        for planned in messages:
+            self.actions[planned.action] += 1
+            if planned.action == "publish":
+                self.jobs.add(planned.job)
+            yield planned
+
+
+def _write(
+    plan: "Plan", messages: "Iterator[PlannedMessage]", given: dict[str, Any], terminal: Terminal
+) -> "Iterator[str]":
+    from qstash_jobs.report import curl, plans
+
+    match given["format_"]:
+        case "jsonl":
+            yield from plans.write_plan_jsonl(messages)
+            yield plans.write_demand_json(plan.demand, messages_per_day=plan.messages_per_day)
+        case "curl":
+            yield from curl.write_plan_curl(messages, secrets=plan.placeholders)
+        case _:
+            yield from plans.write_plan(
+                messages, bodies=given["bodies"], width=terminal.width, colour=terminal.colour
+            )
+
+
+def _summarise(plan: "Plan", totals: Totals) -> "Iterator[str]":
+    from qstash_jobs.report import plans
+
+    yield plans.summarise_plan(totals.actions, jobs=len(totals.jobs))
+    demand = plans.summarise_demand(plan.demand, messages_per_day=plan.messages_per_day)
+    if demand is not None:
+        yield demand
+    if plan.missing_secrets:
+        yield f"to be set before a run: {', '.join(plan.missing_secrets)}"

@@ -130,10 +130,11 @@ def _write_rows(
             verb = "" if planned.action == "publish" else f"{planned.action} "
             yield f"  row {planned.row:,}: {verb}{escape(planned.name)}"
             yield from _write_block(planned, "    ", bodies=bodies, width=width)
-    yield f"  {_count_rows(actions)}"
+    yield f"  {count_rows(actions)}"
 
 
-def _count_rows(actions: Counter[str]) -> str:
+def count_rows(actions: Counter[str]) -> str:
+    """Say how many messages a job's rows make, and what becomes of them."""
     total = actions.total()
     parts = [f"{action} {number:,}" for action, number in sorted(actions.items())]
     what = f": {', '.join(parts)}" if set(actions) != {"publish"} else ""
@@ -162,18 +163,21 @@ def _write_block(planned: PlannedMessage, indent: str, *, bodies: bool, width: i
 
 
 def _write_body_lines(request: Request, indent: str, *, bodies: bool, width: int | None) -> Iterator[str]:
-    type_ = next((value for name, value in request.headers if name.lower() == "content-type"), None)
-    if not request.body:
-        yield indent + pad("body", LABEL_WIDTH) + "none"
-        return
-    # how long a body is that a secret was taken out of is not known here
-    size = count(len(request.body), "byte") if MASKED.encode() not in request.body else "with secrets"
-    facts = [size] if type_ is None else [escape(type_), size]
-    yield indent + pad("body", LABEL_WIDTH) + ", ".join(facts)
-    if bodies:
+    yield indent + pad("body", LABEL_WIDTH) + escape(describe_body(request))
+    if bodies and request.body:
         room = None if width is None else max(width - len(indent) - 2, 20)
         for line in preview_body(request.body, width=room):
             yield f"{indent}  {line}".rstrip()
+
+
+def describe_body(request: Request) -> str:
+    """Say what a body is: its type and its size."""
+    if not request.body:
+        return "none"
+    type_ = next((value for name, value in request.headers if name.lower() == "content-type"), None)
+    # how long a body is that a secret was taken out of is not known here
+    size = count(len(request.body), "byte") if MASKED.encode() not in request.body else "with secrets"
+    return size if type_ is None else f"{type_}, {size}"
 
 
 def _collect_headers(headers: Headers) -> dict[str, str | list[str]]:

@@ -12,12 +12,16 @@ from qstash_jobs.report.escape import (
 )
 from qstash_jobs.report.junit import Case, Verdict, write_junit
 from qstash_jobs.report.layout import CUT, Style, cell_width, paint
+from qstash_jobs.report.markdown import write_code, write_prose, write_table
 from qstash_jobs.report.wording import count, join
 
 INDENT = "    "
 TAB_STOP = 4
 EXCERPT_WIDTH = 120
 """How much of a source line is shown where no terminal says how wide it is; a line may be megabytes long."""
+
+TABLE_LENGTH = 100
+"""Problems that a table shows: a comment of GitHub's is not endless."""
 
 _STYLES: dict[Severity, Style] = {Severity.ERROR: "bad", Severity.WARNING: "warn"}
 
@@ -85,6 +89,24 @@ def write_problems_junit(problems: Sequence[Problem], *, files: Iterable[str]) -
         by_file.setdefault(problem.location.file, []).append(problem)
     cases = [_judge_file(file, found) for file, found in sorted(by_file.items())]
     return write_junit(cases, name="qstash-jobs validate")
+
+
+def write_problems_markdown(problems: Sequence[Problem]) -> Iterator[str]:
+    """Write a table of problems, with a blank line after it; nothing where there are none."""
+    if not problems:
+        return
+    yield from write_table(("", "where", "what"), map(_write_row, problems[:TABLE_LENGTH]))
+    if len(problems) > TABLE_LENGTH:
+        yield f"and {count(len(problems) - TABLE_LENGTH, 'more problem')}"
+        yield ""
+
+
+def _write_row(problem: Problem) -> tuple[str, str, str]:
+    hint = "" if problem.hint is None else f"<br>hint: {write_prose(problem.hint)}"
+    what = f"{write_prose(problem.message)} {write_code(problem.rule)}{hint}"
+    location = problem.location
+    place = f"{location.file}:{location.line}:{location.column}" if location.line else location.file
+    return problem.severity.value, write_code(place), what
 
 
 def _judge_file(file: str, problems: list[Problem]) -> Case:
