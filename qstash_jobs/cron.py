@@ -8,7 +8,7 @@ fields and treat clock changes otherwise, so it gets lists of values and no zone
 import heapq
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
@@ -116,8 +116,11 @@ class Cron:
 
     def next_times(self, after: datetime, zone: ZoneInfo) -> Iterator[datetime]:
         """Yield the times after an aware one, in order, aware and in the zone; without end if it fires at all."""
-        # A clock set back repeats local times: those of the day before may still come. (No clock goes back further.)
-        start = after.astimezone(zone).replace(tzinfo=None) - timedelta(days=1)
+        start = after.astimezone(zone).replace(tzinfo=None)
+        if not _is_steady(after, zone):
+            # A clock set back repeats local times: those of the day before may still come. No clock goes back
+            # further.
+            start -= timedelta(days=1)
         again: list[datetime] = []
         for local in self._local_times(start):
             first, *second = _place(local, zone) or (None,)
@@ -268,6 +271,14 @@ def _find_changes(zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
             middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
             low, high = (middle, high) if _offset(middle, zone) == _offset(low, zone) else (low, middle)
         yield high
+
+
+def _is_steady(instant: datetime, zone: ZoneInfo) -> bool:
+    """Tell whether a zone's clocks are not set within a day of an instant."""
+    if instant.year == MAXYEAR:
+        return False  # there may be no day after it
+    day = timedelta(days=1)
+    return _offset(instant - day, zone) == _offset(instant, zone) == _offset(instant + day, zone)
 
 
 def _offset(instant: datetime, zone: ZoneInfo) -> timedelta | None:

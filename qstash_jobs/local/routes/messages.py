@@ -15,8 +15,8 @@ def messages(visit: Visit) -> Reply:
             return write_json(show_message(_find(visit, message_id)))
         case "DELETE", (message_id,):
             message = _find(visit, message_id)
-            cancel(visit.world, message)
-            return write_json({}, status=202)
+            # wire contract 11: the body is optional; the JavaScript SDK's types promise this one
+            return write_json({"cancelled": int(cancel(visit.world, message))}, status=202)
         case "DELETE", ():
             return write_json({"cancelled": _cancel_many(visit)})
         case _, () | (_,):
