@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstash_jobs.outcome import Endpoint
-from qstash_jobs.record import Instant, Record, Run, Slot, State
+from qstash_jobs.record import Evidence, Instant, Record, Run, Slot, State, Verdict, Witness
 from qstash_jobs.report.escape import UNSAFE
 from qstash_jobs.report.records import ResultLine, suggest_next, write_job, write_result, write_result_json
 from qstash_jobs.report.runs import (
@@ -290,6 +290,7 @@ def test_a_message_is_shown_with_all_that_is_known() -> None:
         "message jobs/hello:hello\n"
         "  state         published\n"
         f"  id            {ID}\n"
+        f"  label         qj-m-{ID[3:19]}\n"
         "  to            https://api.example.com/hello\n"
         "  file          jobs/hello.yaml:3\n"
         "  run           7f3a0c112233\n"
@@ -301,15 +302,36 @@ def test_a_message_is_shown_with_all_that_is_known() -> None:
     )
 
 
+def test_a_message_is_shown_with_what_others_said_of_it() -> None:
+    said = [
+        Evidence(slot=RECORD.slot, at=NOW, witness=witness, verdict=verdict, who=who)
+        for witness, verdict, who in (
+            (Witness.LOG, Verdict.ABSENT, None),
+            (Witness.LOG, Verdict.PUBLISHED, None),
+            (Witness.PERSON, Verdict.NOT_PUBLISHED, "ada"),
+            (Witness.PERSON, Verdict.PUBLISHED, "bob"),
+        )
+    ]
+    assert list(write_record(RECORD, said, now=NOW))[-4:] == [
+        "  evidence      2026-11-23 20:20 UTC: QStash's log did not list it",
+        "  evidence      2026-11-23 20:20 UTC: QStash's log lists it",
+        "  evidence      2026-11-23 20:20 UTC: not published, by the word of ada",
+        "  evidence      2026-11-23 20:20 UTC: published, by the word of bob",
+    ]
+    assert json.loads(write_record_json(RECORD, said[2:3]))["evidence"] == [
+        {"at": "2026-11-23T20:20:00Z", "witness": "person", "verdict": "not_published", "who": "ada"}
+    ]
+
+
 def test_history_holds_the_same_facts_for_programs() -> None:
     (line,) = write_runs_jsonl([ONE_RUN])
     run = json.loads(line)
 
     assert run["started_at"] == "2026-11-23T20:15:00Z"
     assert run["totals"] == {"published": 12, "rejected": 1}
-    shown = json.loads(write_run_json(ONE_RUN, [RECORD]))
+    shown = json.loads(write_run_json(ONE_RUN, [(RECORD, ())]))
     assert shown == {**run, "messages": [json.loads(write_record_json(RECORD))]}
-    assert list(write_records_jsonl([RECORD])) == [write_record_json(RECORD)]
+    assert list(write_records_jsonl([(RECORD, ())])) == [write_record_json(RECORD)]
     assert shown["messages"][0]["message_ids"] == ["msg_x"]
     assert shown["messages"][0]["settled_at"] == "2026-11-23T20:15:00Z"
 
@@ -321,13 +343,14 @@ def test_no_remembered_text_reaches_the_terminal_raw(
 ) -> None:
     slot = replace(RECORD.slot, job=name, row=1, row_key=name)
     record = replace(RECORD, slot=slot, error=error, endpoints=endpoints, state=state, target=name, file=name)
+    evidence = Evidence(slot=slot, at=NOW, witness=Witness.PERSON, verdict=Verdict.PUBLISHED, who=name)
     run = replace(ONE_RUN, project=name, environment=name, paths=(name,), keys=(name,))
     lines = [
         *write_runs([run], now=NOW, width=40),
         *write_runs_jsonl([run]),
         *write_run(run, [record], now=NOW),
-        write_run_json(run, [record]),
-        *write_record(record, now=NOW),
+        write_run_json(run, [(record, [evidence])]),
+        *write_record(record, [evidence], now=NOW),
     ]
 
     assert not [line for line in lines if UNSAFE.search(line)]

@@ -7,6 +7,11 @@ from qstash_jobs.boundary import Ledger
 from qstash_jobs.record import OpenKey, RunKey
 
 
+def lock_scope(project: str, environment: str, file: str) -> str:
+    """Name what runs of one job file lock, whatever their run keys; `file` is what its jobs' names begin with."""
+    return f"{project}\n{environment}\n{file}"
+
+
 class Keys:
     """Looks run keys up, once each. A new one is made when the run itself is recorded, and not before.
 

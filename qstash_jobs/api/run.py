@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
-from qstash_jobs.api.keys import Keys
+from qstash_jobs.api.keys import Keys, lock_scope
 from qstash_jobs.api.lookup import look_up
 from qstash_jobs.api.masking import MaskedLine
 from qstash_jobs.api.outgoing import Outgoing
@@ -148,7 +148,7 @@ def _check_wish(wish: Wish, inputs: Inputs) -> None:
 
 def _scopes(workspace: Workspace, project_name: str) -> list[str]:
     """Two runs of one job file wait for each other, whatever their run keys."""
-    return [f"{project_name}\n{workspace.project.environment}\n{file.name}" for file in workspace.files]
+    return [lock_scope(project_name, workspace.project.environment, file.name) for file in workspace.files]
 
 
 def _surroundings(wish: Wish, tools: Tools, keys: Keys, run_id: str, project_name: str) -> Surroundings:

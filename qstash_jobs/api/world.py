@@ -127,11 +127,22 @@ def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
 @contextmanager
 def reading_ledger(url: str | None, project: Project) -> Iterator[Ledger]:
     """Open the ledger that a command which only looks is meant to read; UsageError where there is none yet."""
+    with closing(open_ledger(_find_made(url, project), read_only=True)) as ledger:
+        yield ledger
+
+
+@contextmanager
+def changing_ledger(url: str | None, project: Project) -> Iterator[Ledger]:
+    """Open the ledger that a command which publishes nothing is meant to change; UsageError where there is none yet."""
+    with closing(open_ledger(_find_made(url, project))) as ledger:
+        yield ledger
+
+
+def _find_made(url: str | None, project: Project) -> Path:
     path = find_ledger(url, environment(), project)
     if not holds_ledger(path):
         raise UsageError(f"there is no ledger at {path} yet; the first run makes it")
-    with closing(open_ledger(path, read_only=True)) as ledger:
-        yield ledger
+    return path
 
 
 def project_here(environment_name: str | None) -> Project:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("qstash_jobs.cli.runs", "List the runs of the ledger."),
     "show": ("qstash_jobs.cli.show", "Show one run or one message as the ledger knows it."),
     "status": ("qstash_jobs.cli.status", "Ask QStash whether messages were delivered."),
+    "resolve": ("qstash_jobs.cli.resolve", "Settle by hand whether a message in doubt was published."),
     "dev": ("qstash_jobs.cli.dev", "Run a QStash-compatible server on this machine."),
     "schema": ("qstash_jobs.cli.schema", "Print the JSON Schema of job files."),
     "explain": ("qstash_jobs.cli.explain", "Explain a field of a job, or a rule and its fix."),

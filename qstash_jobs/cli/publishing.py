@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from qstash_jobs.api.continuing import continue_run
+from qstash_jobs.api.finding import find_known_run
 from qstash_jobs.api.run import Report, Tools, Wish
 from qstash_jobs.api.tally import INTERRUPTED, TERMINATED
 from qstash_jobs.api.workspace import Workspace, load
@@ -142,15 +143,14 @@ def _finish_earlier(given: Mapping[str, Any], stop: Stop, note: Callable[[Settle
 
 
 def _find_run(ledger: Ledger, text: str) -> Run:
+    """Find the run to finish: the one whose id begins so, or the last one."""
     check_text("--continue", text or None)
-    found = ledger.find_runs(text)
-    if not found:
-        raise UsageError(
-            f"no run begins with {text}; see qstash-jobs runs" if text else "the ledger knows no run yet"
-        )
-    if text and len(found) > 1:
-        raise UsageError(f"{len(found)} runs begin with {text}; give more of its id")
-    return found[0]
+    if text:
+        return find_known_run(ledger, text)
+    run = next(ledger.runs(limit=1), None)
+    if run is None:
+        raise UsageError("the ledger knows no run yet")
+    return run
 
 
 def _find_service(given: Mapping[str, Any], workspace: Workspace) -> Service:

@@ -31,42 +31,32 @@ def command(**given: Any) -> int:
 
     RUN is a run's id or its beginning. MESSAGE is a msg_… id of QStash, our qj-… id or its beginning, or a name.
     """
+    from qstash_jobs.api.finding import find_known_run, find_run
     from qstash_jobs.api.world import project_here, reading_ledger
     from qstash_jobs.cli.inputs import check_text
-    from qstash_jobs.errors import UsageError
 
     check_text("RUN|MESSAGE", given["what"])
     with reading_ledger(given["ledger"], project_here(given["environment"])) as ledger:
-        run = None if given["run"] else _find_run(ledger, given["what"])
+        run = None if given["run"] else find_run(ledger, given["what"])
         if run is not None:
             _show_run(ledger, run, given["format_"])
             return 0
-        within = _find_run(ledger, given["run"]) if given["run"] else None
-        if given["run"] and within is None:
-            raise UsageError(f"no run begins with {given['run']}; see qstash-jobs runs")
+        within = find_known_run(ledger, given["run"]) if given["run"] else None
         _show_message(ledger, given["what"], within.id if within else None, given["format_"])
     return 0
 
 
-def _find_run(ledger: "Ledger", text: str) -> "Run | None":
-    from qstash_jobs.errors import UsageError
-
-    found = ledger.find_runs(text)
-    if len(found) > 1:
-        raise UsageError(f"{len(found)} runs begin with {text}; give more of its id")
-    return found[0] if found else None
-
-
 def _show_run(ledger: "Ledger", run: "Run", format_: str) -> None:
+    from qstash_jobs.api.finding import add_evidence
     from qstash_jobs.api.world import system_clock
     from qstash_jobs.report.runs import write_records_jsonl, write_run, write_run_json
 
     terminal = Terminal()
     records = ledger.messages(run=run.id)
     if format_ == "json":
-        terminal.result(write_run_json(run, records))
+        terminal.result(write_run_json(run, add_evidence(ledger, records)))
     elif format_ == "jsonl":
-        terminal.results(write_records_jsonl(records))
+        terminal.results(write_records_jsonl(add_evidence(ledger, records)))
     else:
         terminal.results(write_run(run, records, now=system_clock().now(), colour=terminal.colour))
 
@@ -81,9 +71,11 @@ def _show_message(ledger: "Ledger", text: str, run: str | None, format_: str) ->
         raise UsageError(f"the ledger knows no run and no message {text}; see qstash-jobs runs")
     terminal = Terminal()
     for number, record in enumerate(found):
+        (evidence,) = ledger.find_evidence([record.slot])
         if format_ != "text":
-            terminal.result(write_record_json(record))
+            terminal.result(write_record_json(record, evidence))
             continue
         if number:
             terminal.result("")
-        terminal.results(write_record(record, now=system_clock().now(), colour=terminal.colour))
+        now = system_clock().now()
+        terminal.results(write_record(record, evidence, now=now, colour=terminal.colour))

@@ -1,9 +1,10 @@
 """The ledger's runs and messages -> a list of runs, one run with its messages, one message; for people and programs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from qstash_jobs.record import Record, Run
+from qstash_jobs.identity import message_label
+from qstash_jobs.record import Evidence, Record, Run, Verdict, Witness
 from qstash_jobs.report.escape import escape, write_json
 from qstash_jobs.report.layout import Style, align, pad, paint
 from qstash_jobs.report.records import STATE_STYLES, collect_endpoints, shorten_run
@@ -75,28 +76,34 @@ def write_run(run: Run, records: Iterable[Record], *, now: datetime, colour: boo
         yield _write_record_line(record, colour=colour)
 
 
-def write_run_json(run: Run, records: Iterable[Record]) -> str:
+Known = tuple[Record, Sequence[Evidence]]
+"""A message as the ledger knows it, and what others said of it."""
+
+
+def write_run_json(run: Run, known: Iterable[Known]) -> str:
     """Write a run and its messages as one JSON document."""
-    return write_json({**_collect_run(run), "messages": [_collect_record(record) for record in records]})
+    return write_json({**_collect_run(run), "messages": [_collect_known(*one) for one in known]})
 
 
-def write_records_jsonl(records: Iterable[Record]) -> Iterator[str]:
+def write_records_jsonl(known: Iterable[Known]) -> Iterator[str]:
     """Write a JSON line for each message."""
-    for record in records:
-        yield write_record_json(record)
+    for record, evidence in known:
+        yield write_record_json(record, evidence)
 
 
-def write_record(record: Record, *, now: datetime, colour: bool = False) -> Iterator[str]:
+def write_record(
+    record: Record, evidence: Sequence[Evidence] = (), *, now: datetime, colour: bool = False
+) -> Iterator[str]:
     """Write all that the ledger knows of one message."""
     yield f"{paint('message', 'bold', colour=colour)} {escape(record.name)}"
-    for label, value in _describe_record(record, now):
+    for label, value in (*_describe_record(record, now), *_describe_evidence(evidence)):
         style: Style = STATE_STYLES.get(record.state, "plain") if label == "state" else "plain"
         yield f"  {pad(label, LABEL_WIDTH)} {paint(escape(value), style, colour=colour)}"
 
 
-def write_record_json(record: Record) -> str:
+def write_record_json(record: Record, evidence: Sequence[Evidence] = ()) -> str:
     """Write one message as a JSON document on one line."""
-    return write_json(_collect_record(record))
+    return write_json(_collect_known(record, evidence))
 
 
 def _name_place(run: Run) -> str:
@@ -151,6 +158,7 @@ def _write_record_line(record: Record, *, colour: bool) -> str:
 def _describe_record(record: Record, now: datetime) -> Iterator[tuple[str, str]]:
     yield "state", name_state(record.state)
     yield "id", record.id
+    yield "label", message_label(record.id)
     if record.dedup_id not in (None, record.id):
         yield "dedup id", record.dedup_id or ""
     yield "to", record.target
@@ -178,6 +186,30 @@ def _describe_record(record: Record, now: datetime) -> Iterator[tuple[str, str]]
         yield "message", " ".join(filter(None, facts))
 
 
+def _describe_evidence(evidence: Sequence[Evidence]) -> Iterator[tuple[str, str]]:
+    for one in evidence:
+        what = _VERDICTS[one.witness, one.verdict]
+        by = f", by the word of {one.who}" if one.who else ""
+        yield "evidence", f"{show_moment(one.at)}: {what}{by}"
+
+
+_VERDICTS = {
+    (Witness.LOG, Verdict.PUBLISHED): "QStash's log lists it",
+    (Witness.LOG, Verdict.ABSENT): "QStash's log did not list it",
+    (Witness.PERSON, Verdict.PUBLISHED): "published",
+    (Witness.PERSON, Verdict.NOT_PUBLISHED): "not published",
+}
+
+
+def _collect_evidence(evidence: Evidence) -> dict[str, object]:
+    return {
+        "at": write_moment(evidence.at),
+        "witness": evidence.witness.value,
+        "verdict": evidence.verdict.value,
+        "who": evidence.who,
+    }
+
+
 def _collect_run(run: Run) -> dict[str, object]:
     return {
         "id": run.id,
@@ -194,7 +226,7 @@ def _collect_run(run: Run) -> dict[str, object]:
     }
 
 
-def _collect_record(record: Record) -> dict[str, object]:
+def _collect_known(record: Record, evidence: Sequence[Evidence]) -> dict[str, object]:
     first = record.first_maybe_sent
     return {
         "id": record.id,
@@ -212,4 +244,5 @@ def _collect_record(record: Record) -> dict[str, object]:
         "target": record.target,
         "first_maybe_sent_at": None if first is None else write_moment(first.wall),
         "settled_at": write_moment(record.settled_at),
+        "evidence": [_collect_evidence(one) for one in evidence],
     }
