@@ -36,19 +36,62 @@ class Clock(Protocol):
 
 
 class Line(Protocol):
-    """One connection to QStash, used by one thread. It is connected first, and then sends."""
+    """One connection to QStash. It is connected first, and then sends; one thread at a time does either."""
 
     def connect(self) -> Unreachable | Untrusted | None:
         """Connect, TLS included, if that has not been done; None when the line is ready."""
 
+    @property
+    def is_good(self) -> bool:
+        """Say whether it is connected, and nothing came that the next request would take for its answer."""
+
     def send(self, request: Request, *, may_send: Callable[[], bool]) -> Answer:
-        """Send one request and read its answer, within a hard deadline.
+        """Send one request and read its answer, within a hard deadline; connects where that has to be done.
 
         `may_send` is asked right before the first byte; a no is `Held`, and nothing was sent.
         """
 
+    def offer(self, request: Request, *, may_send: Callable[[], bool]) -> Answer | None:
+        """Do as `send` does on a line that is connected, as far as nothing has to be waited for.
+
+        None where that is not to the end: then `proceed` goes on.
+        """
+
+    def proceed(self) -> Answer | None:
+        """Go on with what was offered, as far as nothing has to be waited for; None where that is not to the end.
+
+        When time is up the answer is `Lost`.
+        """
+
+    @property
+    def left_s(self) -> float:
+        """How many seconds the exchange under way has left."""
+
+    @property
+    def is_writing(self) -> bool:
+        """Say whether the exchange under way goes on when the connection takes more, not when something comes."""
+
+    def fileno(self) -> int:
+        """Return the connection's number for the system, -1 where there is none."""
+
     def close(self) -> None:
         """Close the connection; a later `connect` opens a new one."""
+
+
+class Watch(Protocol):
+    """Waits for many lines at once."""
+
+    def keep(self, line: Line) -> None:
+        """Watch a line that is connected, for what its exchange waits for; again where that has changed."""
+
+    def drop(self, line: Line) -> None:
+        """Watch a line no longer, whether it is still connected or not."""
+
+    def wait(self, timeout_s: float) -> Sequence[Line]:
+        """Wait until some lines can go on, until another thread wakes it, or for so long."""
+
+    def wake(self) -> None:
+        """End the wait that another thread is in."""
 
 
 class Ledger(Protocol):

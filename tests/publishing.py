@@ -20,7 +20,7 @@ from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.publish import Ending, Options, Settlement, publish
 from qstash_jobs.record import Instant, Record, Result, RunKey, Slot, State
 from qstash_jobs.state import DOUBTFUL, TRANSITIONS
-from qstash_jobs.transport import open_line
+from qstash_jobs.transport import open_line, open_watch
 from qstash_jobs.wire.server import read_server
 
 URL = "https://example.com/"
@@ -358,12 +358,13 @@ class Stage:
     ) -> Went:
         """Publish jobs, one connection and one message a request unless the options say otherwise."""
         told: list[Settlement] = []
-        with closing(ledger or self.open_ledger()) as opened:
+        with closing(ledger or self.open_ledger()) as opened, open_watch() as watch:
             ending = publish(
                 self.envelopes(jobs, opened, run_key=run_key, generation=generation),
                 run="run",
                 options=Options(**{"concurrency": 1, "batch_size": 1, **options}),
                 open_line=self.open_line,
+                watch=watch,
                 ledger=opened,
                 clock=self.clock,
                 chance=lambda: self.chance,

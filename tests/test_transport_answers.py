@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from qstash_jobs.outcome import Published, Unknown
 from qstash_jobs.transport import HttpLine, open_line
-from qstash_jobs.transport.answer import AnswerReader, BrokenAnswerError
+from qstash_jobs.transport.answer import AnswerReader
+from qstash_jobs.transport.arrived import BrokenAnswerError
 from qstash_jobs.wire.http import ANSWER_BYTES, Answer, Lost, Reply, Request
 from qstash_jobs.wire.reply import read_publish
 from qstash_jobs.wire.server import read_server
@@ -302,10 +303,13 @@ def read(data: bytes, sizes: list[int]) -> Reply | str:
         piece, data = data[:size], data[size:]
         return piece
 
+    reader = AnswerReader(method="POST", body_bytes=1000)
     try:
-        return AnswerReader(pieces).read(method="POST", body_bytes=1000)
+        while (reply := reader.feed(pieces())) is None:
+            pass
     except BrokenAnswerError as error:
         return str(error)
+    return reply
 
 
 sizes = st.lists(st.integers(1, 40), min_size=1, max_size=5)

@@ -24,6 +24,7 @@ from qstash_jobs.record import Run
 from qstash_jobs.render import MissingSecret
 from qstash_jobs.resources import Resources
 from qstash_jobs.settings import check_run_key
+from qstash_jobs.transport import open_watch
 from qstash_jobs.value import dataclass
 
 
@@ -204,17 +205,19 @@ def _publish(
         tools.ledger.end_run(run_id, at=tools.clock.now(), exit_code=exit_code, totals=dict(tally.states))
 
     try:
-        ending = publish(
-            outgoing,
-            run=run_id,
-            options=wish.options,
-            open_line=lambda: MaskedLine(tools.service.open_line(), mask),
-            ledger=tools.ledger,
-            clock=tools.clock,
-            chance=chance,
-            tell=tally.tell,
-            stopping=lambda: bool(stopping()),
-        )
+        with open_watch() as watch:
+            ending = publish(
+                outgoing,
+                run=run_id,
+                options=wish.options,
+                open_line=lambda: MaskedLine(tools.service.open_line(), mask),
+                watch=watch,
+                ledger=tools.ledger,
+                clock=tools.clock,
+                chance=chance,
+                tell=tally.tell,
+                stopping=lambda: bool(stopping()),
+            )
     except BaseException as error:
         with suppress(LedgerError):  # it may be the ledger that failed, and what failed first is what is told
             tally.interrupt(tools.ledger.messages(run=run_id))

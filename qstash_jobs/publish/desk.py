@@ -7,14 +7,14 @@ from dataclasses import field, replace
 from qstash_jobs.boundary import Clock
 from qstash_jobs.errors import LedgerError
 from qstash_jobs.outcome import NotSent, Outcome, Unknown
-from qstash_jobs.publish.crew import Crew, News
+from qstash_jobs.publish.crew import Answered, Crew, News
 from qstash_jobs.publish.health import Health
 from qstash_jobs.publish.journal import Journal
 from qstash_jobs.publish.options import Ending, UnrecordedError
 from qstash_jobs.publish.pace import back_off_s
 from qstash_jobs.publish.results import conclude, read_answer
 from qstash_jobs.publish.schedule import Schedule
-from qstash_jobs.publish.sender import Answered, Crashed, Stuck
+from qstash_jobs.publish.sender import Crashed, Stuck
 from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.verdict import end_run, is_answer, is_worth_another, pause_s
 from qstash_jobs.publish.work import Batch, Try

@@ -1,8 +1,6 @@
-"""Sender threads: each owns one line, has it connected before it asks for work, and says what came back."""
+"""One connection's part in a run: it connects in a thread of its own, because that waits; nothing else does."""
 
 from collections.abc import Callable
-from enum import Enum, auto
-from queue import SimpleQueue
 from threading import Thread
 
 from qstash_jobs.boundary import Clock, Line
@@ -32,17 +30,6 @@ class Stuck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What came of a request."""
-
-    sender: "Sender"
-    ticket: int
-    answer: Answer
-    began_s: float
-    elapsed_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Crashed:
     """A fault of this program in a sender, which is gone; the run passes it on."""
 
@@ -51,7 +38,8 @@ class Crashed:
     error: BaseException
 
 
-Event = Ready | Stuck | Answered | Crashed
+Connected = Ready | Stuck | Crashed
+"""How an attempt to connect ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,62 +51,69 @@ class Errand:
     claimed_at: Instant
 
 
-class Order(Enum):
-    CONNECT = auto()
-    STOP = auto()
-
-
 class Sender:
-    """One thread with one line. It connects first, and only then asks for work."""
+    """One line, and what it is out for. `report` is called from the thread that connects."""
 
-    def __init__(self, line: Line, clock: Clock, events: "SimpleQueue[Event]") -> None:
-        self._line = line
+    def __init__(self, line: Line, clock: Clock, report: Callable[[Connected], None]) -> None:
+        self.line = line
+        self.errand: Errand | None = None
+        self.began_s = 0.0
+        """When it set out on its errand."""
         self._clock = clock
-        self._events = events
-        self._orders: SimpleQueue[Errand | Order] = SimpleQueue()
-        self._thread = Thread(target=self._work, name="sender", daemon=True)
+        self._report = report
+        self._thread: Thread | None = None
+        self._is_closed = False
 
-    def start(self) -> None:
-        self._thread.start()
+    @property
+    def ticket(self) -> int | None:
+        return self.errand.ticket if self.errand is not None else None
 
-    def give(self, order: Errand | Order) -> None:
-        """Hand over what to do next; after STOP it closes its line and is gone."""
-        self._orders.put(order)
+    @property
+    def elapsed_ms(self) -> int:
+        """How long it has been out."""
+        return round((self._clock.monotonic_s() - self.began_s) * 1000)
+
+    def connect(self) -> None:
+        """Begin to connect."""
+        self._thread = Thread(target=self._connect, name="sender", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system gives this process no more threads
+            self._thread = None
+            self._connect()
+
+    def set_out(self) -> Answer | None:
+        """Begin to send what the errand is about; None while the answer is not there."""
+        assert self.errand is not None  # noqa: S101 - whoever sends it out has given it one
+        self.began_s = self._clock.monotonic_s()
+        return self.line.offer(self.errand.request, may_send=self._is_fresh)
+
+    def close(self) -> None:
+        """Close the line, now or as soon as it is connected."""
+        self._is_closed = True
+        self.line.close()
 
     def join(self, timeout_s: float) -> None:
-        self._thread.join(timeout_s)
-
-    def _work(self) -> None:
-        ticket: int | None = None
-        try:
-            self._connect()
-            while (order := self._orders.get()) is not Order.STOP:
-                if isinstance(order, Errand):
-                    ticket = order.ticket
-                    self._send(order)
-                    ticket = None
-                self._connect()
-        except BaseException as error:
-            self._events.put(Crashed(ticket=ticket, error=error))
-        finally:
-            self._line.close()
+        """Wait for the end of an attempt to connect."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
 
     def _connect(self) -> None:
         began_s = self._clock.monotonic_s()
-        failure = self._line.connect()
+        try:
+            failure = self.line.connect()
+        except BaseException as error:
+            self._report(Crashed(ticket=self.ticket, error=error))
+            return
+        if self._is_closed:
+            self.line.close()
         if failure is None:
-            self._events.put(Ready(sender=self))
+            self._report(Ready(sender=self))
         else:
-            self._events.put(Stuck(sender=self, answer=failure, began_s=began_s))
+            self._report(Stuck(sender=self, answer=failure, began_s=began_s))
 
-    def _send(self, errand: Errand) -> None:
-        began_s = self._clock.monotonic_s()
-        answer = self._line.send(errand.request, may_send=self._is_fresh(errand.claimed_at))
-        elapsed_ms = round((self._clock.monotonic_s() - began_s) * 1000)
-        self._events.put(
-            Answered(sender=self, ticket=errand.ticket, answer=answer, began_s=began_s, elapsed_ms=elapsed_ms)
-        )
-
-    def _is_fresh(self, claimed_at: Instant) -> Callable[[], bool]:
-        """Ask whether the claim is young, by the clock that goes on while the machine sleeps."""
-        return lambda: 0 <= self._clock.instant().boot_s - claimed_at.boot_s < CLAIM_AGE_S
+    def _is_fresh(self) -> bool:
+        """Say whether the claim is young, by the clock that goes on while the machine sleeps."""
+        if self.errand is None:
+            return False
+        return 0 <= self._clock.instant().boot_s - self.errand.claimed_at.boot_s < CLAIM_AGE_S

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from qstash_jobs.boundary import Clock, Ledger, Line
+from qstash_jobs.boundary import Clock, Ledger, Line, Watch
 from qstash_jobs.envelope import Envelope
 from qstash_jobs.publish.crew import Crew
 from qstash_jobs.publish.desk import Desk
@@ -22,6 +22,7 @@ def publish(
     run: str,
     options: Options,
     open_line: Callable[[], Line],
+    watch: Watch,
     ledger: Ledger,
     clock: Clock,
     chance: Callable[[], float],
@@ -55,7 +56,7 @@ def publish(
     )
     desk = Desk(
         schedule=schedule,
-        crew=Crew(open_line, clock, most=options.concurrency),
+        crew=Crew(open_line, clock, watch, most=options.concurrency),
         journal=journal,
         health=health,
         clock=clock,

@@ -6,5 +6,6 @@ timeout bounds an answer that comes byte by byte.
 """
 
 from qstash_jobs.transport.line import HttpLine, open_line
+from qstash_jobs.transport.watch import open_watch
 
-__all__ = ["HttpLine", "open_line"]
+__all__ = ["HttpLine", "open_line", "open_watch"]

@@ -5,8 +5,9 @@ wrong gives the next request this one's answer.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Generator
 
+from qstash_jobs.transport.arrived import Arrived, BrokenAnswerError
 from qstash_jobs.wire.http import Headers, Reply
 
 HEAD_BYTES = 64 * 1024
@@ -21,20 +22,16 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _CHUNK_LINE_BYTES = 4096
 
 
-class BrokenAnswerError(Exception):
-    """the answer is not one complete answer"""
-
-
 class AnswerReader:
-    """Reads one answer from a source of bytes.
+    """Reads the answer to a request with this method; one whose body is longer than allowed is broken.
 
-    `receive` returns the next bytes, b"" at the end of the stream; what it raises is passed on.
+    The head alone is read where `body_bytes` is None.
     """
 
-    def __init__(self, receive: Callable[[], bytes]) -> None:
-        self._receive = receive
-        self._buffer = bytearray()
+    def __init__(self, *, method: str, body_bytes: int | None) -> None:
+        self._arrived = Arrived()
         self._kept_alive = False
+        self._reading = self._read(method, body_bytes)
         self.status: int | None = None
         """The status, as soon as it is known."""
 
@@ -46,112 +43,88 @@ class AnswerReader:
     @property
     def is_read_up(self) -> bool:
         """Say whether nothing has come behind what was read."""
-        return not self._buffer
+        return not self._arrived
 
-    def read(self, *, method: str, body_bytes: int) -> Reply:
-        """Read the answer to a request with this method; BrokenAnswerError where its body is longer than allowed."""
-        status, headers = self.read_head()
+    def feed(self, data: bytes) -> Reply | None:
+        """Take the next bytes, b"" at the end of the stream; return the answer when it is complete.
+
+        Raises BrokenAnswerError as soon as it cannot become one.
+        """
+        self._arrived.add(data)
+        try:
+            next(self._reading)
+        except StopIteration as end:
+            reply: Reply = end.value
+            return reply
+        return None
+
+    def _read(self, method: str, most: int | None) -> Generator[None, None, Reply]:
+        status, headers = yield from self._read_head()
+        if most is None:
+            return Reply(status=status, headers=headers)
         if status < 200:
             raise BrokenAnswerError(f"an informational answer ({status}) came where the answer was due")
         if method == "HEAD" or status in (204, 304):
             return Reply(status=status, headers=headers)
-        return Reply(status=status, headers=headers, body=self._read_body(headers, body_bytes))
+        body = yield from self._read_body(headers, most)
+        return Reply(status=status, headers=headers, body=body)
 
-    def read_head(self) -> tuple[int, Headers]:
-        """Read status line and headers, and no further."""
-        head = self._until(b"\r\n\r\n", HEAD_BYTES, "head").decode("latin-1")
+    def _read_head(self) -> Generator[None, None, tuple[int, Headers]]:
+        head = (yield from self._arrived.until(b"\r\n\r\n", HEAD_BYTES, "head")).decode("latin-1")
         status_line, *lines = head.split("\r\n")
         if not (parts := _STATUS.fullmatch(status_line)):
             raise BrokenAnswerError("what came is not an HTTP answer")
         self.status = int(parts[2])
         if len(lines) > HEADERS:
             raise BrokenAnswerError(f"the answer has more than {HEADERS} headers")
-        headers = tuple(_read_header(line) for line in lines)
+        headers = tuple([_read_header(line) for line in lines])
         self._kept_alive = _is_kept_alive(parts[1], headers)
         return self.status, headers
 
-    def _read_body(self, headers: Headers, most: int) -> bytes:
+    def _read_body(self, headers: Headers, most: int) -> Generator[None, None, bytes]:
         lengths = {value for name, value in headers if name.lower() == "content-length"}
         codings = [value.lower() for name, value in headers if name.lower() == "transfer-encoding"]
         if codings:
             # RFC 9112 6.1: length and coding together are the mark of a smuggled answer
             if codings != ["chunked"] or lengths:
                 raise BrokenAnswerError("the answer does not say clearly where it ends")
-            return self._read_chunks(most)
+            return (yield from self._read_chunks(most))
         if not lengths:
             self._kept_alive = False
-            return self._read_rest(most)
+            return (yield from self._arrived.rest(most))
         length = lengths.pop()
         if lengths or not _LENGTH.fullmatch(length):
             raise BrokenAnswerError("the answer does not say clearly where it ends")
         if int(length) > most:
-            raise _too_long(most)
-        return self._take(int(length))
+            raise BrokenAnswerError(f"the answer is longer than {most:,} bytes")
+        return (yield from self._arrived.take(int(length)))
 
-    def _read_chunks(self, most: int) -> bytes:
+    def _read_chunks(self, most: int) -> Generator[None, None, bytes]:
         body = bytearray()
         chunks = 0
-        while size := self._read_chunk_size():
+        while size := (yield from self._read_chunk_size()):
             chunks += 1
             if len(body) + size > most:
-                raise _too_long(most)
+                raise BrokenAnswerError(f"the answer is longer than {most:,} bytes")
             if chunks > CHUNKS:
                 raise BrokenAnswerError(f"the answer comes in more than {CHUNKS:,} chunks")
-            body += self._take(size)
-            if self._take(2) != b"\r\n":
+            body += yield from self._arrived.take(size)
+            if (yield from self._arrived.take(2)) != b"\r\n":
                 raise BrokenAnswerError("the answer's chunks do not fit their sizes")
         trailers = 0
-        while trailer := self._until(b"\r\n", HEAD_BYTES, "trailer"):
+        while trailer := (yield from self._arrived.until(b"\r\n", HEAD_BYTES, "trailer")):
             trailers += len(trailer)
             if trailers > HEAD_BYTES:
                 raise BrokenAnswerError("the answer's trailers do not end")
         return bytes(body)
 
-    def _read_chunk_size(self) -> int:
-        size = _CHUNK_SIZE.fullmatch(self._until(b"\r\n", _CHUNK_LINE_BYTES, "chunk size"))
+    def _read_chunk_size(self) -> Generator[None, None, int]:
+        size = _CHUNK_SIZE.fullmatch(
+            (yield from self._arrived.until(b"\r\n", _CHUNK_LINE_BYTES, "chunk size"))
+        )
         if size is None:
             raise BrokenAnswerError("the answer's chunks cannot be read")
         return int(size[1], 16)
-
-    def _read_rest(self, most: int) -> bytes:
-        while data := self._receive():
-            self._buffer += data
-            if len(self._buffer) > most:
-                raise _too_long(most)
-        rest = bytes(self._buffer)
-        self._buffer.clear()
-        return rest
-
-    def _until(self, mark: bytes, most: int, part: str) -> bytes:
-        """Take what stands before a mark, and the mark with it."""
-        searched = 0
-        while (end := self._buffer.find(mark, searched)) < 0:
-            searched = max(0, len(self._buffer) - len(mark) + 1)
-            if len(self._buffer) > most:
-                raise BrokenAnswerError(f"the answer's {part} does not end")
-            self._fill(f"within its {part}")
-        if end > most:
-            raise BrokenAnswerError(f"the answer's {part} is too long")
-        return self._cut(end, len(mark))
-
-    def _take(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._fill(f"after {len(self._buffer)} of {size} bytes")
-        return self._cut(size, 0)
-
-    def _cut(self, size: int, mark: int) -> bytes:
-        taken = bytes(self._buffer[:size])
-        del self._buffer[: size + mark]
-        return taken
-
-    def _fill(self, where: str) -> None:
-        data = self._receive()
-        if not data:
-            at_all = self.status is not None or self._buffer
-            raise BrokenAnswerError(
-                f"the answer ended {where}" if at_all else "the connection ended without an answer"
-            )
-        self._buffer += data
 
 
 def _read_header(line: str) -> tuple[str, str]:
@@ -170,7 +143,3 @@ def _is_kept_alive(minor: str, headers: Headers) -> bool:
         for word in value.split(",")
     }
     return minor == "1" and "close" not in words
-
-
-def _too_long(most: int) -> BrokenAnswerError:
-    return BrokenAnswerError(f"the answer is longer than {most:,} bytes")

@@ -7,7 +7,8 @@ import re
 import socket
 import ssl
 
-from qstash_jobs.transport.answer import AnswerReader, BrokenAnswerError
+from qstash_jobs.transport.answer import AnswerReader
+from qstash_jobs.transport.arrived import BrokenAnswerError
 from qstash_jobs.transport.deadline import Deadline
 from qstash_jobs.transport.proxy import Proxy
 from qstash_jobs.wire.http import Unreachable, Untrusted
@@ -94,16 +95,14 @@ def _open_tunnel(opened: socket.socket, server: Server, proxy: Proxy, timeout_s:
         lines.append(f"Proxy-Authorization: {proxy.authorization}")
     opened.settimeout(deadline.left_s())
     opened.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
-
-    def receive() -> bytes:
+    reader = AnswerReader(method="CONNECT", body_bytes=None)
+    answer = None
+    while answer is None:
         opened.settimeout(deadline.left_s())
-        return opened.recv(RECEIVE_BYTES)
-
-    answer = AnswerReader(receive)
-    status, _ = answer.read_head()
-    if not 200 <= status < 300:
-        raise ProxyRefusedError(proxy, status)
-    if not answer.is_read_up:
+        answer = reader.feed(opened.recv(RECEIVE_BYTES))
+    if not 200 <= answer.status < 300:
+        raise ProxyRefusedError(proxy, answer.status)
+    if not reader.is_read_up:
         raise ProxyFailedError("it sent more than its answer")
 
 

@@ -2,14 +2,15 @@
 
 import ssl
 from collections.abc import Callable, Mapping
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from socket import SHUT_RDWR, socket
 from threading import Lock
 from time import monotonic
 
 from qstash_jobs import __version__
-from qstash_jobs.transport.answer import AnswerReader, BrokenAnswerError
-from qstash_jobs.transport.connect import RECEIVE_BYTES, explain, open_socket
-from qstash_jobs.transport.deadline import Deadline
+from qstash_jobs.transport.arrived import BrokenAnswerError
+from qstash_jobs.transport.connect import explain, open_socket
+from qstash_jobs.transport.exchange import Exchange
 from qstash_jobs.transport.head import write_fixed, write_head
 from qstash_jobs.transport.proxy import find_proxy
 from qstash_jobs.transport.trust import trust
@@ -21,9 +22,6 @@ IDLE_S = 50.0
 
 AWS's load balancers do so after 60 s by default (AWS docs, Application Load Balancers, connection idle timeout).
 """
-
-_ONE_PIECE_BYTES = 64 * 1024
-"""A body up to this length goes out together with its head."""
 
 
 def open_line(
@@ -47,7 +45,7 @@ def open_line(
 
 
 class HttpLine:
-    """A `boundary.Line` over HTTP/1.1. One thread uses it; `close` may come from another."""
+    """A `boundary.Line` over HTTP/1.1. One thread uses it at a time; `close` may come from another."""
 
     def __init__(
         self,
@@ -64,6 +62,7 @@ class HttpLine:
         self._connect_timeout_s = connect_timeout_s
         self._deadline_s = deadline_s
         self._socket: socket | None = None
+        self._exchange: Exchange | None = None
         self._used_at_s = 0.0
         self._busy = Lock()
 
@@ -77,13 +76,75 @@ class HttpLine:
 
         ValueError, and nothing sent, where the request cannot go out exactly as it is.
         """
-        head = write_head(request, fixed=self._fixed, path=self._server.path)
+        head = self._write_head(request)
         with self._busy:
             if failure := self._connect():
                 return failure
-            if not may_send():
-                return Held()
-            return self._exchange(head, request)
+            answer = self._offer(head, request, may_send)
+            while answer is None:
+                self._wait()
+                answer = self.proceed()
+            return answer
+
+    def offer(self, request: Request, *, may_send: Callable[[], bool]) -> Answer | None:
+        """Begin to send, on a line that is connected; None where the answer is not there yet.
+
+        ValueError, and nothing sent, where the request cannot go out exactly as it is.
+        """
+        return self._offer(self._write_head(request), request, may_send)
+
+    def proceed(self) -> Answer | None:
+        """Go on with what was offered as far as nothing has to be waited for; None where that is not to its end."""
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101 - something was offered
+        try:
+            reply = exchange.proceed()
+        except TimeoutError:
+            return self._lose(f"no complete answer within {self._deadline_s:g} s", exchange)
+        except BrokenAnswerError as error:
+            return self._lose(str(error), exchange)
+        except OSError as error:
+            return self._lose(f"the connection broke: {explain(error)}", exchange)
+        if reply is None:
+            return None
+        if exchange.cut is not None and not 400 <= reply.status < 500:
+            return self._lose(exchange.cut, exchange)
+        self._exchange = None
+        self._used_at_s = monotonic()
+        if not exchange.may_go_on:
+            self._drop()
+        return reply
+
+    @property
+    def is_good(self) -> bool:
+        """Say whether the connection is open and silent.
+
+        A look at the socket alone is not enough: TLS 1.3 sends session tickets after the handshake. Reading takes
+        these in, and finds the server's farewell, or bytes that answer no request of ours.
+        """
+        if self._socket is None or monotonic() - self._used_at_s > IDLE_S:
+            return False
+        try:
+            self._socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    @property
+    def is_writing(self) -> bool:
+        """Say whether the exchange under way goes on when the connection takes more, not when something comes."""
+        return self._exchange is not None and self._exchange.is_writing
+
+    @property
+    def left_s(self) -> float:
+        """The seconds that the exchange under way has left."""
+        return self._exchange.left_s if self._exchange is not None else self._deadline_s
+
+    def fileno(self) -> int:
+        """Return the connection's number for the system, -1 where there is none."""
+        return self._socket.fileno() if self._socket is not None else -1
 
     def close(self) -> None:
         """Close the connection; an exchange under way in another thread ends as `Lost`."""
@@ -96,7 +157,7 @@ class HttpLine:
             self._busy.release()
 
     def _connect(self) -> Unreachable | Untrusted | None:
-        if self._is_good():
+        if self.is_good:
             return None
         self._drop()
         try:
@@ -107,59 +168,34 @@ class HttpLine:
         opened = open_socket(self._server, proxy=proxy, context=context, timeout_s=self._connect_timeout_s)
         if not isinstance(opened, socket):
             return opened
+        opened.settimeout(0)
         self._socket = opened
         self._used_at_s = monotonic()
         return None
 
-    def _is_good(self) -> bool:
-        """Say whether the connection is open and silent.
+    def _write_head(self, request: Request) -> bytes:
+        return write_head(request, fixed=self._fixed, path=self._server.path)
 
-        A look at the socket alone is not enough: TLS 1.3 sends session tickets after the handshake. Reading takes
-        these in, and finds the server's farewell, or bytes that answer no request of ours.
-        """
-        if self._socket is None or monotonic() - self._used_at_s > IDLE_S:
-            return False
-        try:
-            self._socket.settimeout(0)
-            self._socket.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return True
-        except OSError:
-            return False
-        return False
+    def _offer(self, head: bytes, request: Request, may_send: Callable[[], bool]) -> Answer | None:
+        if not may_send():
+            return Held()
+        assert self._socket is not None  # noqa: S101 - whoever offers has connected
+        # from here on the request may have arrived, whatever happens
+        self._exchange = Exchange(self._socket, head, request, deadline_s=self._deadline_s)
+        return self.proceed()
 
-    def _exchange(self, head: bytes, request: Request) -> Answer:
-        """Send and read; from here on the request may have arrived, whatever happens."""
-        opened = self._socket
-        assert opened is not None  # noqa: S101 - `_connect` came before
-        deadline = Deadline(self._deadline_s)
+    def _lose(self, reason: str, exchange: Exchange) -> Lost:
+        self._drop()
+        return Lost(reason=f"{self._server.place}: {reason}", status=exchange.status)
 
-        def receive() -> bytes:
-            opened.settimeout(deadline.left_s())
-            return opened.recv(RECEIVE_BYTES)
-
-        reader = AnswerReader(receive)
-        keep = False
-        try:
-            cut = _write(opened, head, request.body, deadline)
-            reply = reader.read(method=request.method, body_bytes=request.answer_bytes)
-            keep = reader.may_go_on and cut is None
-        except TimeoutError:
-            return self._lost(f"no complete answer within {deadline}", reader)
-        except BrokenAnswerError as error:
-            return self._lost(str(error), reader)
-        except OSError as error:
-            return self._lost(f"the connection broke: {explain(error)}", reader)
-        finally:
-            self._used_at_s = monotonic()
-            if not keep:
-                self._drop()
-        return reply if cut is None or 400 <= reply.status < 500 else self._lost(cut, reader)
-
-    def _lost(self, reason: str, reader: AnswerReader) -> Lost:
-        return Lost(reason=f"{self._server.place}: {reason}", status=reader.status)
+    def _wait(self) -> None:
+        """Wait until there is something to do for the exchange, or its time is up."""
+        with DefaultSelector() as selector:
+            selector.register(self, EVENT_WRITE if self.is_writing else EVENT_READ)
+            selector.select(self.left_s)
 
     def _drop(self) -> None:
+        self._exchange = None
         opened, self._socket = self._socket, None
         if opened is not None:
             opened.close()
@@ -176,20 +212,3 @@ class HttpLine:
                 socket.shutdown(opened, SHUT_RDWR)
             except OSError:
                 return  # it had ended already
-
-
-def _write(opened: socket, head: bytes, body: bytes, deadline: Deadline) -> str | None:
-    """Write a request; say why it did not go out in full where the server stopped listening.
-
-    A server that refuses a large body answers and closes before it has read it; that answer is worth reading.
-    """
-    pieces = [head + body] if len(body) <= _ONE_PIECE_BYTES else [head, body]
-    try:
-        for piece in pieces:
-            rest = memoryview(piece)
-            while rest:
-                opened.settimeout(deadline.left_s())
-                rest = rest[opened.send(rest) :]
-    except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError) as error:
-        return f"the connection broke before the request was sent: {explain(error)}"
-    return None

@@ -17,6 +17,7 @@ from publishing import Stage, jobs_to
 from qstash_jobs.envelope import Envelope
 from qstash_jobs.publish import Options, Settlement, publish
 from qstash_jobs.record import Slot
+from qstash_jobs.transport import open_watch
 
 
 def rows(envelopes: Iterable[Envelope], number: int) -> Iterator[Envelope]:
@@ -36,12 +37,13 @@ def main(folder: str, url: str, messages: str) -> None:
         nonlocal told
         told += settlement.state == "published"
 
-    with closing(stage.open_ledger()) as ledger:
+    with closing(stage.open_ledger()) as ledger, open_watch() as watch:
         ending = publish(
             rows(stage.envelopes(jobs_to("m"), ledger), int(messages)),
             run="run",
             options=Options(concurrency=4, batch_size=500),
             open_line=stage.open_line,
+            watch=watch,
             ledger=ledger,
             clock=stage.clock,
             chance=lambda: 0.0,
