@@ -6,6 +6,11 @@ Nothing of any request is sent here.
 import re
 import socket
 import ssl
+from collections.abc import Callable
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util.connection import create_connection
 
 from qstash_jobs.transport.answer import AnswerReader
 from qstash_jobs.transport.arrived import BrokenAnswerError
@@ -16,6 +21,9 @@ from qstash_jobs.wire.server import Server
 
 RECEIVE_BYTES = 16 * 1024
 """As much as a TLS record holds."""
+
+# RFC 9293 3.7.4, for Nagle's algorithm: the head of a large request would wait for the answer to nothing
+_OPTIONS: list[tuple[int, int, int | bytes]] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
 # OpenSSL, include/openssl/x509_vfy.h: X509_V_ERR_…
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
@@ -39,6 +47,20 @@ class ProxyFailedError(Exception):
     """the proxy could not be used"""
 
 
+class _Plain(HTTPConnection):
+    dial: Callable[[], socket.socket]
+
+    def _new_conn(self) -> socket.socket:
+        return self.dial()
+
+
+class _Secure(HTTPSConnection):
+    dial: Callable[[], socket.socket]
+
+    def _new_conn(self) -> socket.socket:
+        return self.dial()
+
+
 def open_socket(
     server: Server, *, proxy: Proxy | None, context: ssl.SSLContext | None, timeout_s: float
 ) -> socket.socket | Unreachable | Untrusted:
@@ -59,31 +81,41 @@ def open_socket(
         return Unreachable(reason=_explain_lookup(error, (proxy or server).host))
     except TimeoutError:
         return Unreachable(reason=f"cannot reach {place}: no answer within {timeout_s:g} s")
-    except UnicodeError:  # a label of over 63 letters
+    except LocationParseError:  # a label of over 63 letters
         return Unreachable(reason=f"no such host {(proxy or server).host}")
-    except OSError as error:
+    except (OSError, HTTPError) as error:
         return Unreachable(reason=f"cannot reach {place}: {explain(error)}")
 
 
 def _open(
     server: Server, proxy: Proxy | None, context: ssl.SSLContext | None, timeout_s: float
 ) -> socket.socket:
-    opened = _dial(proxy or server, timeout_s)
+    connection: _Plain | _Secure
+    if server.secure:
+        connection = _Secure(server.host, server.port, timeout=timeout_s, ssl_context=context)
+    else:
+        connection = _Plain(server.host, server.port, timeout=timeout_s)
+    connection.dial = lambda: _dial(server, proxy, timeout_s)
     try:
-        if proxy is not None:
-            _open_tunnel(opened, server, proxy, timeout_s)
-            opened.settimeout(timeout_s)
-        # a certificate names a host without the dot that may end it (RFC 6066 3)
-        return context.wrap_socket(opened, server_hostname=server.host.rstrip(".")) if context else opened
+        connection.connect()
+        opened, connection.sock = connection.sock, None
+    finally:
+        connection.close()
+    if not isinstance(opened, socket.socket):
+        raise TypeError("urllib3 opened something that is not a socket")
+    return opened
+
+
+def _dial(server: Server, proxy: Proxy | None, timeout_s: float) -> socket.socket:
+    if proxy is None:
+        return create_connection((server.host, server.port), timeout_s, socket_options=_OPTIONS)
+    opened = create_connection((proxy.host, proxy.port), timeout_s, socket_options=_OPTIONS)
+    try:
+        _open_tunnel(opened, server, proxy, timeout_s)
     except BaseException:
         opened.close()
         raise
-
-
-def _dial(to: Server | Proxy, timeout_s: float) -> socket.socket:
-    opened = socket.create_connection((to.host, to.port), timeout_s)
-    # RFC 9293 3.7.4, for Nagle's algorithm: the head of a large request would wait for the answer to nothing
-    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    opened.settimeout(timeout_s)
     return opened
 
 

@@ -24,7 +24,6 @@ def trust(environment: Mapping[str, str]) -> ssl.SSLContext:
 def _read_trust(file: str | None, folder: str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
     if not file and not folder:
         context.load_default_certs()
         return context
