@@ -10,23 +10,16 @@ from datetime import datetime
 from itertools import islice
 
 from qstash_jobs.boundary import Clock, Line
-from qstash_jobs.errors import AuthenticationError, ServiceError
-from qstash_jobs.outcome import Misconfigured, Rejected, Throttled
+from qstash_jobs.inquiry import IDS_A_QUESTION, read_log
 from qstash_jobs.value import dataclass
-from qstash_jobs.wire.logs import Event, EventPage, EventState, ask_events, read_events
+from qstash_jobs.wire.logs import Event, EventState, ask_events
 
 FIRST_LOOK_S = 0.1
 LONGEST_LOOK_S = 5.0
 """The longest pause between two looks; also how long a look may go on when the time is over."""
 
-IDS_A_QUESTION = 40
-"""Message ids in one question, so that its address stays under 4 KiB."""
-
 PAGES_A_QUESTION = 100
 """Pages that are read of one answer; the newest events come first."""
-
-PATIENCE = 5
-"""Questions in a row that may come to nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +87,7 @@ def follow(targets: Iterable[Target], *, line: Line, clock: Clock, wait_s: float
         for message_ids in _groups(list(pending)):
             if not is_first and clock.monotonic_s() > ends_s + LONGEST_LOOK_S:
                 break
-            for event in _read_log(message_ids, line, clock, ends_s):
+            for event in _read_events(message_ids, line, clock, ends_s):
                 if event.message_id in seen:
                     seen[event.message_id].take(event)
             yield from _ended(message_ids, pending, seen)
@@ -128,43 +121,14 @@ def _rank(event: Event) -> tuple[bool, float]:
     return event.is_terminal, event.at.timestamp() if event.at is not None else 0.0
 
 
-def _read_log(message_ids: Sequence[str], line: Line, clock: Clock, ends_s: float) -> Iterator[Event]:
-    cursor: str | None = None
-    cursors: set[str] = set()
-    while len(cursors) < PAGES_A_QUESTION:
-        page = _read_page(message_ids, cursor, line, clock, ends_s)
+def _read_events(message_ids: Sequence[str], line: Line, clock: Clock, ends_s: float) -> Iterator[Event]:
+    """Read the log of some messages; it is not asked for longer than there is time, or than for a look."""
+    look_s = max(LONGEST_LOOK_S, ends_s - clock.monotonic_s())
+    pages = read_log(
+        lambda cursor: ask_events(message_ids=message_ids, cursor=cursor),
+        line=line,
+        clock=clock,
+        most_pause_s=look_s,
+    )
+    for page in islice(pages, PAGES_A_QUESTION):
         yield from page.events
-        cursor = page.cursor
-        if cursor is None or cursor in cursors:
-            return
-        cursors.add(cursor)
-
-
-def _read_page(
-    message_ids: Sequence[str], cursor: str | None, line: Line, clock: Clock, ends_s: float
-) -> EventPage:
-    """Read one page, asking again while that comes to nothing.
-
-    It is not waited longer for than there is time, or than for a look.
-    """
-    question = ask_events(message_ids=message_ids, cursor=cursor)
-    failures = 0
-    while True:
-        answer = line.connect() or line.send(question, may_send=lambda: True)
-        page = read_events(answer, now=clock.now())
-        match page:
-            case EventPage():
-                return page
-            case Misconfigured():
-                raise (AuthenticationError if page.exit_code == 4 else ServiceError)(page.error)
-            case Rejected():
-                raise ServiceError(f"QStash's log cannot be read: {page.error}")
-            case Throttled():
-                reason, wait_s = page.error or "too many requests", page.wait_s
-            case _:
-                reason, wait_s = page.reason, None
-        failures += 1
-        pause_s = FIRST_LOOK_S * 2**failures if wait_s is None else wait_s
-        if failures == PATIENCE or pause_s > max(LONGEST_LOOK_S, ends_s - clock.monotonic_s()):
-            raise ServiceError(f"QStash's log cannot be read: {reason}")
-        clock.sleep(pause_s)

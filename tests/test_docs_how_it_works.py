@@ -26,7 +26,19 @@ def test_every_module_is_on_the_page(module: str) -> None:
 
 
 SIDE_ROADS = {
-    *("api", "boundary", "clock", "cron", "errors", "follow", "git", "grammar", "outcome", "problem"),
+    *(
+        "api",
+        "boundary",
+        "clock",
+        "cron",
+        "errors",
+        "follow",
+        "git",
+        "grammar",
+        "inquiry",
+        "outcome",
+        "problem",
+    ),
     *("resources", "settings", "state", "value"),
 }
 """Modules that have no place of their own in the picture: values, tools and what puts the steps together."""

@@ -1,5 +1,8 @@
 """One HTTP exchange as values: what is sent, what came back, or how it was lost."""
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 from qstash_jobs.value import dataclass
 
 ANSWER_BYTES = 1024 * 1024
@@ -65,3 +68,12 @@ class Lost:
 
 
 Answer = Reply | Unreachable | Untrusted | Held | Lost
+
+
+def read_date(text: str | None) -> datetime | None:
+    """Read a date as headers have it (RFC 9110 5.6.7); aware, None where it is none."""
+    try:
+        date = parsedate_to_datetime(text or "")
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -15,7 +15,7 @@ import orjson
 
 from qstash_jobs.outcome import Unknown
 from qstash_jobs.value import dataclass
-from qstash_jobs.wire.http import Answer, Reply, Request
+from qstash_jobs.wire.http import Answer, Reply, Request, read_date
 from qstash_jobs.wire.refusal import Failure, read_loss, read_refusal
 
 COUNT = 100
@@ -75,6 +75,8 @@ class EventPage:
     events: tuple[Event, ...]
     cursor: str | None = None
     """What to ask with for the page after this one; None at the end."""
+    answered_at: datetime | None = None
+    """When the service wrote it, by its own clock; aware, None where it does not say."""
 
 
 def ask_events(
@@ -114,6 +116,7 @@ def read_events(answer: Answer, *, now: datetime) -> EventPage | Failure:
     return EventPage(
         events=tuple(event for event in events if event is not None),
         cursor=str(cursor) if isinstance(cursor, str | int) and cursor else None,
+        answered_at=read_date(answer.header("Date")),
     )
 
 

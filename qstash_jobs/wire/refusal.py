@@ -6,13 +6,12 @@ whoever prints them escapes them.
 
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import orjson
 
 from qstash_jobs.outcome import Limit, Misconfigured, NotSent, Rejected, Throttled, Unknown
-from qstash_jobs.wire.http import Held, Lost, Reply, Unreachable, Untrusted
+from qstash_jobs.wire.http import Held, Lost, Reply, Unreachable, Untrusted, read_date
 
 Failure = Rejected | Throttled | NotSent | Unknown | Misconfigured
 
@@ -181,11 +180,8 @@ def _read_retry_after(text: str | None, now: datetime) -> float | None:
     number = _read_number(text)
     if number is not None or text is None:
         return number
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
+    date = read_date(text)
+    return None if date is None else (date - now).total_seconds()
 
 
 def _read_number(text: str | None) -> float | None:
