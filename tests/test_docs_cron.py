@@ -182,6 +182,16 @@ def test_of_two_at_once_the_second_ends_with_7_and_one_that_waits_is_silent(mach
     assert machine.published() == 2
 
 
+def test_the_doctor_looks_at_what_cron_s_user_would_meet(machine: Machine) -> None:
+    [command] = [block.text for block in read_blocks(PAGE, "sh") if "doctor" in block.text]
+    code, said = machine.sh(command)
+    assert code == 0
+    assert "good token: QSTASH_TOKEN from the environment, of the account " in said
+    assert f"none at {machine.root}/var/lib/qstash-jobs/ledger.db yet" in said
+    Path(machine.move("/etc/qstash-jobs/env")).unlink()
+    assert machine.sh(command)[0] == 2
+
+
 def test_a_watched_line_keeps_every_metric_of_the_page_and_tells_a_monitor(machine: Machine) -> None:
     pings: list[tuple[str, str]] = []
 

@@ -25,6 +25,11 @@ def ask_queues() -> Request:
     return Request(method="GET", target="/v2/queues", answer_bytes=LIST_BYTES)
 
 
+def ask_schedules() -> Request:
+    """Ask for all schedules: what any token may do, and what changes nothing."""
+    return Request(method="GET", target="/v2/schedules", answer_bytes=LIST_BYTES)
+
+
 def read_names(answer: Answer, *, now: datetime) -> frozenset[str] | Failure:
     """Read the names of a list; `Unknown` where it is not one."""
     if not isinstance(answer, Reply):
