@@ -33,7 +33,6 @@ KEY = RunKey(project="billing", environment="", target="qstash.upstash.io", text
 ).jobs
 HELLO = Message(
     job=JOB,
-    name="jobs/hello:hello",
     url="https://api.example.com/hello",
     body=b'{"hello":"world"}',
     content_type="application/json",
