@@ -1,7 +1,6 @@
 """A work tree -> what git says of it, from its files: running git would run what its configuration names."""
 
 import re
-import subprocess
 from pathlib import Path
 
 
@@ -32,6 +31,8 @@ def git_head(root: Path) -> dict[str, str]:
 
 def git_is_dirty(root: Path) -> bool | None:
     """Ask git whether tracked files differ from the commit; None where it can't tell."""
+    import subprocess
+
     command = [
         "git",
         "-c",

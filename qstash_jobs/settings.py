@@ -5,7 +5,6 @@ The only module that reads environment variables. A token is never an option, so
 
 import base64
 import binascii
-import getpass
 import json
 import os
 import re
@@ -13,8 +12,6 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-import platformdirs
 
 from qstash_jobs.errors import AuthenticationError, UsageError
 from qstash_jobs.grammar import GrammarError, read_env_file
@@ -208,7 +205,11 @@ def run_key_fault(run_key: str) -> str | None:
 def state_folder(env: Mapping[str, str]) -> Path:
     """Name the folder of the default ledger: systemd's `$STATE_DIRECTORY`, else the user's state folder."""
     systemd = env.get("STATE_DIRECTORY", "").partition(":")[0]
-    return Path(systemd) if systemd else Path(platformdirs.user_state_path("qstash-jobs"))
+    if systemd:
+        return Path(systemd)
+    from platformdirs import user_state_path
+
+    return user_state_path("qstash-jobs")
 
 
 def is_ci(env: Mapping[str, str]) -> bool:
@@ -219,6 +220,8 @@ def is_ci(env: Mapping[str, str]) -> bool:
 
 def who(env: Mapping[str, str]) -> str:
     """Name the person or robot that runs the program, for the record."""
+    import getpass
+
     try:
         return env.get("GITHUB_ACTOR") or env.get("GITLAB_USER_LOGIN") or getpass.getuser()
     except (KeyError, OSError):

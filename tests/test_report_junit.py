@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml, TestSuite
 
 from qstash_jobs.problem import Location, Problem, Severity
+from qstash_jobs.report.cases import write_problems_junit
 from qstash_jobs.report.escape import escape
 from qstash_jobs.report.junit import Case, Verdict, write_junit
-from qstash_jobs.report.problems import write_problems_junit
 
 TYPO = Problem(
     location=Location(file="jobs/a.yaml", line=3, column=1, source="retrys: 3"),

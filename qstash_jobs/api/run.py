@@ -1,6 +1,6 @@
 """Inputs -> messages published and recorded: the whole way of `run`, from the lock to the last result."""
 
-import secrets as random_bytes
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import field, replace
@@ -89,7 +89,7 @@ class Report:
 
 def new_run_id() -> str:
     """Make a run's id: random, so that its first four digits mostly name it."""
-    return random_bytes.token_hex(6)
+    return os.urandom(6).hex()
 
 
 def run(

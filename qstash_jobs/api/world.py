@@ -1,7 +1,6 @@
 """The environment and the project -> the tools that a command works with: server, token, ledger, clock."""
 
 import os
-import random
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -156,4 +155,6 @@ def system_clock() -> Clock:
 
 def chance() -> float:
     """Return a random number from 0 to 1, for waits: nothing secret hangs on it."""
-    return random.random()  # noqa: S311
+    from random import random
+
+    return random()  # noqa: S311

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from qstash_jobs.api.following import describe, follow_messages, targets_of
 from qstash_jobs.api.results import describe as describe_result
 from qstash_jobs.api.run import Intention, Report, Tools, Wish, run
 from qstash_jobs.api.tally import INTERRUPTED, TERMINATED
@@ -18,7 +17,6 @@ from qstash_jobs.errors import UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem
 from qstash_jobs.publish import Settlement, UnrecordedError
-from qstash_jobs.report.deliveries import summarise_deliveries, write_followed
 from qstash_jobs.report.records import shorten_run, suggest_next, write_result_json
 from qstash_jobs.report.wording import count, write_totals
 from qstash_jobs.value import dataclass
@@ -94,6 +92,9 @@ class Running:
 
     def wait(self, run_id: str, wait_s: float) -> int:
         """Follow what was published until it arrives; return 9 where time runs out, 1 where something failed."""
+        from qstash_jobs.api.following import describe, follow_messages, targets_of
+        from qstash_jobs.report.deliveries import summarise_deliveries, write_followed
+
         clock = self.tools.clock
         targets = targets_of(self.tools.ledger.messages(run=run_id))
         states: Counter[str] = Counter()

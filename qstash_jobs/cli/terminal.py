@@ -1,7 +1,6 @@
 """The output boundary: every text of the program leaves through here, with the known secrets masked."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -79,6 +78,8 @@ class Terminal:
 
     def problems(self, found: Sequence[Problem], *, files: int) -> bool:
         """Show what is wrong with job files on stderr; say whether it keeps a command from going on."""
+        if not found:
+            return False
         from qstash_jobs.problem import Severity
         from qstash_jobs.report.problems import summarise_problems, write_problems
 
@@ -89,8 +90,7 @@ class Terminal:
         else:
             for line in write_problems(found, width=self.error_width, colour=self.error_colour):
                 say(line)
-        if found:
-            say(summarise_problems(found, files=files))
+        say(summarise_problems(found, files=files))
         return errors
 
     def _log_problems(self, found: Sequence[Problem], *, are_errors: bool) -> None:
@@ -108,11 +108,11 @@ class Terminal:
     @property
     def width(self) -> int | None:
         """Columns of the terminal; None in a pipe, where nothing is cut."""
-        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        return _columns(sys.stdout)
 
     @property
     def error_width(self) -> int | None:
-        return shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+        return _columns(sys.stderr)
 
     @property
     def colour(self) -> bool:
@@ -138,6 +138,14 @@ class Terminal:
     def _write(self, stream: TextIO, text: str) -> None:
         stream.write(self.mask.hide(text) + "\n")
         stream.flush()
+
+
+def _columns(stream: TextIO) -> int | None:
+    if not stream.isatty():
+        return None
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 def _colour(stream: TextIO) -> bool:

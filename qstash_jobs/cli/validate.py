@@ -47,7 +47,6 @@ def command(**given: Any) -> int:
 def _write(found: "Validation", format_: str, terminal: Terminal) -> "Iterable[str]":
     from qstash_jobs import __version__
     from qstash_jobs.report import problems as report
-    from qstash_jobs.report.sarif import write_problems_sarif
 
     match format_:
         case "json":
@@ -55,9 +54,13 @@ def _write(found: "Validation", format_: str, terminal: Terminal) -> "Iterable[s
         case "github":
             return report.write_problems_github(found.problems)
         case "sarif":
+            from qstash_jobs.report.sarif import write_problems_sarif
+
             return [write_problems_sarif(found.problems, version=__version__)]
         case "junit":
-            return [report.write_problems_junit(found.problems, files=found.documents)]
+            from qstash_jobs.report.cases import write_problems_junit
+
+            return [write_problems_junit(found.problems, files=found.documents)]
         case _:
             return report.write_problems(found.problems, width=terminal.width, colour=terminal.colour)
 

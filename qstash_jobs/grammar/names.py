@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # wire contract 4.10: queue names, schedule ids, URL group names; 4.7 the same for flow-control keys
@@ -45,6 +44,8 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     """Return the word that was probably meant, or None; case and `-` for `_` count for little."""
     if len(word) > LONGEST_WORD:
         return None
+    from difflib import get_close_matches
+
     folded = {_fold(known): known for known in words if len(known) <= LONGEST_WORD}
     found = get_close_matches(_fold(word), folded, n=1, cutoff=0.7)
     return folded[found[0]] if found else None

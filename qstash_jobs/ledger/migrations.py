@@ -3,7 +3,9 @@
 import sqlite3
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
+
+SCRIPTS = Path(__file__).with_name("sql") / "sqlite"
 
 
 def newest() -> int:
@@ -31,9 +33,8 @@ def read_version(connection: sqlite3.Connection) -> int:
 
 @cache
 def _scripts() -> tuple[str, ...]:
-    folder = files("qstash_jobs.ledger") / "sql" / "sqlite"
-    scripts = [script for script in folder.iterdir() if script.name.endswith(".sql")]
-    return tuple(script.read_text("utf-8") for script in sorted(scripts, key=lambda script: script.name))
+    # a plain path: importlib.resources would load archives and temporary files at every start
+    return tuple(script.read_text("utf-8") for script in sorted(SCRIPTS.glob("*.sql")))
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -5,7 +5,6 @@ SQLite holds on it in this process.
 """
 
 import os
-import secrets
 import sqlite3
 import stat
 import sys
@@ -158,7 +157,7 @@ def _make(path: Path) -> None:
                 _prepare(connection, path)
                 connection.execute(
                     "INSERT INTO meta (id, fingerprint_key) VALUES (?, ?)",
-                    (secrets.token_hex(8), secrets.token_bytes(32)),
+                    (os.urandom(8).hex(), os.urandom(32)),
                 )
             unfinished.rename(path)
             _sync_folder(path.parent)

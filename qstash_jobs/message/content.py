@@ -4,14 +4,17 @@ import binascii
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from mimetypes import MimeTypes
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from qstash_jobs.message.types import UnreadableError
 from qstash_jobs.problem import Finding
 from qstash_jobs.value import dataclass
+
+if TYPE_CHECKING:
+    from mimetypes import MimeTypes
 
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -33,7 +36,9 @@ def read_content(fields: Mapping[str, Any], read_file: ReadFile) -> Content:
     """Encode the body: a string as it is, other values as JSON, a file or base64 as bytes; else empty."""
     if "body_file" in fields:
         body = read_file(fields["body_file"])
-        return Content(body=body, content_type=_guess_type(fields["body_file"]), binary=not _is_text(body))
+        return Content(
+            body=body, content_type=_types().guess_type(fields["body_file"])[0], binary=not _is_text(body)
+        )
     if "body_base64" in fields:
         try:
             body = b64decode("".join(fields["body_base64"].split()), validate=True)
@@ -81,12 +86,12 @@ def _wide_numbers_apart(value: Any) -> Any:
     return value
 
 
-_TYPES = MimeTypes(filenames=())
-"""Python's own table, never the machine's, so that a file has one type everywhere."""
+@cache
+def _types() -> "MimeTypes":
+    """Load Python's own table, never the machine's, so that a file has one type everywhere."""
+    from mimetypes import MimeTypes
 
-
-def _guess_type(path: str) -> str | None:
-    return _TYPES.guess_type(path)[0]
+    return MimeTypes(filenames=())
 
 
 def _is_text(body: bytes) -> bool:

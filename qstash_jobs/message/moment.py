@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from qstash_jobs.message.types import UnreadableError
 from qstash_jobs.problem import Finding
@@ -41,6 +40,8 @@ def _from_unix_seconds(seconds: int) -> datetime:
 
 
 def _in_zone(moment: datetime, name: str | None) -> datetime:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     if name is None:
         raise _bad_time(
             "this time has no offset, so it is another moment in each time zone",

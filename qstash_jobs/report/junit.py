@@ -5,11 +5,11 @@ so places stand in the texts.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 from xml.etree import ElementTree as Tree
 
 from qstash_jobs.report.escape import escape_xml
+from qstash_jobs.value import dataclass
 
 Kind = Literal["failure", "error", "skipped"]
 

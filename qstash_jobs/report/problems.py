@@ -1,4 +1,4 @@
-"""Problems -> text with the source line and a caret, JSON, GitHub annotations, JUnit; and what sums them up."""
+"""Problems -> text with the source line and a caret, JSON, GitHub annotations; and what sums them up."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,7 +10,6 @@ from qstash_jobs.report.escape import (
     escape_annotation_property,
     write_json,
 )
-from qstash_jobs.report.junit import Case, Verdict, write_junit
 from qstash_jobs.report.layout import CUT, Style, cell_width, paint
 from qstash_jobs.report.markdown import write_code, write_prose, write_table
 from qstash_jobs.report.wording import count, join
@@ -82,15 +81,6 @@ def write_problems_github(problems: Iterable[Problem]) -> Iterator[str]:
         yield f"::{problem.severity.value} {','.join(properties)}::{escape_annotation(text)}"
 
 
-def write_problems_junit(problems: Sequence[Problem], *, files: Iterable[str]) -> str:
-    """Write a test case for each file: it fails where it has an error, and tells of its warnings in any case."""
-    by_file: dict[str, list[Problem]] = {file: [] for file in files}
-    for problem in problems:
-        by_file.setdefault(problem.location.file, []).append(problem)
-    cases = [_judge_file(file, found) for file, found in sorted(by_file.items())]
-    return write_junit(cases, name="qstash-jobs validate")
-
-
 def write_problems_markdown(problems: Sequence[Problem]) -> Iterator[str]:
     """Write a table of problems, with a blank line after it; nothing where there are none."""
     if not problems:
@@ -107,22 +97,6 @@ def _write_row(problem: Problem) -> tuple[str, str, str]:
     location = problem.location
     place = f"{location.file}:{location.line}:{location.column}" if location.line else location.file
     return problem.severity.value, write_code(place), what
-
-
-def _judge_file(file: str, problems: list[Problem]) -> Case:
-    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
-    verdict = None
-    if errors:
-        verdict = Verdict(
-            kind="failure",
-            type=errors[0].rule,
-            message=errors[0].message if len(errors) == 1 else count(len(errors), "error"),
-            lines=tuple(write_problems(errors)),
-        )
-    warnings = (problem for problem in problems if problem.severity is Severity.WARNING)
-    return Case(
-        group="qstash-jobs.validate", name=file, verdict=verdict, output=tuple(write_problems(warnings))
-    )
 
 
 def show_place(location: Location) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 from qstash_jobs.document import read_document
-from qstash_jobs.rows.delimited import read_delimited
 from qstash_jobs.rows.lines import decode_lines
 from qstash_jobs.rows.notation import read_json, read_json_lines
 from qstash_jobs.rows.row import LONGEST_WHOLE, Format, Row, RowError
@@ -23,6 +22,8 @@ def read_rows(
     """
     match format:
         case "csv" | "tsv":
+            from qstash_jobs.rows.delimited import read_delimited
+
             lines = decode_lines(chunks, file=file, encoding=encoding)
             usual = "," if format == "csv" else "\t"
             return read_delimited(lines, file=file, delimiter=usual if delimiter is None else delimiter)

@@ -1,12 +1,16 @@
 """Rules on schedules: when they fire, in which zone, and what they refuse."""
 
 from collections.abc import Iterator
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING
 
-from qstash_jobs.cron import Cron, CronError, read_cron
 from qstash_jobs.message import DedupKind, Message
 from qstash_jobs.problem import Severity
 from qstash_jobs.rules.registry import Context, Flaw, rule
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from qstash_jobs.cron import Cron
 
 
 @rule(
@@ -20,6 +24,8 @@ from qstash_jobs.rules.registry import Context, Flaw, rule
 def syntax(message: Message, _: Context) -> Iterator[Flaw]:
     if message.cron is None:
         return
+    from qstash_jobs.cron import CronError, read_cron
+
     try:
         read_cron(message.cron)
     except CronError as error:
@@ -109,15 +115,23 @@ def dedup(message: Message, _: Context) -> Iterator[Flaw]:
         )
 
 
-def _read(message: Message) -> Cron | None:
+def _read(message: Message) -> "Cron | None":
+    if message.cron is None:
+        return None
+    from qstash_jobs.cron import CronError, read_cron
+
     try:
-        return None if message.cron is None else read_cron(message.cron)
+        return read_cron(message.cron)
     except CronError:
         return None
 
 
-def _zone(message: Message) -> ZoneInfo | None:
+def _zone(message: Message) -> "ZoneInfo | None":
+    if message.timezone is None:
+        return None
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
-        return None if message.timezone is None else ZoneInfo(message.timezone)
+        return ZoneInfo(message.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
