@@ -26,27 +26,51 @@ PATIENCE_S = 0.2
 @click.option(
     "--deliver", is_flag=True, help="Deliver to the real destinations, not to the built-in receiver."
 )
+@click.option(
+    "--allow-link-local",
+    is_flag=True,
+    help="With --deliver: to link-local addresses and metadata services too.",
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The address to listen on."
+)
+@click.option(
+    "--quota",
+    type=click.Choice(["free", "payg", "fixed"]),
+    default="payg",
+    show_default=True,
+    help="The plan whose limits messages are held to.",
+)
 @click.option("--virtual-time", is_flag=True, help="Skip delays instead of waiting for them.")
 def command(**given: Any) -> int:
     """Run a QStash-compatible server on this machine until Ctrl-C, for any QStash client.
 
-    It keeps everything in memory and listens on 127.0.0.1 only. Deliveries go to a built-in receiver that answers
+    It keeps everything in memory and listens on 127.0.0.1. Deliveries go to a built-in receiver that answers
     200, so nothing leaves the machine; --deliver sends them.
     """
     from qstash_jobs.cli.signals import stop_on_signals
-    from qstash_jobs.local import start_server
+    from qstash_jobs.local import FIXED, FREE, PAYG, start_server
 
     terminal = Terminal()
     with (
         stop_on_signals() as stop,
         start_server(
-            port=given["port"], deliver=given["deliver"], real_time=not given["virtual_time"]
+            host=given["host"],
+            port=given["port"],
+            deliver=given["deliver"],
+            allow_link_local=given["allow_link_local"],
+            real_time=not given["virtual_time"],
+            quota={"free": FREE, "payg": PAYG, "fixed": FIXED}[given["quota"]],
         ) as server,
     ):
         terminal.result(f"export QSTASH_URL={server.url}")
         terminal.result(f"export QSTASH_TOKEN={server.token}")
         terminal.result(f"export QSTASH_CURRENT_SIGNING_KEY={server.current_signing_key}")
         terminal.result(f"export QSTASH_NEXT_SIGNING_KEY={server.next_signing_key}")
+        if not server.is_private:
+            terminal.note(
+                f"listening on {given['host']}: whoever reaches this machine can use it, because its tokens are public"
+            )
         terminal.note("listening; set these in the other terminal. Ctrl-C ends it, and what it holds with it")
         seen = 0
         while not stop.is_asked():

@@ -12,37 +12,35 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from qstash_jobs.errors import UsageError
-from qstash_jobs.local.engine import Engine
-from qstash_jobs.local.sink import AnswerFunction, Delivery, Recent, Sink
+from qstash_jobs.local.recent import Recent, RecordedRequest
+from qstash_jobs.local.setup import LOOPBACK, Limits, Setup, is_loopback
+from qstash_jobs.local.sink import AnswerFunction, Delivery
 from qstash_jobs.local.world.account import DEV_USERS, Account, Retention
-from qstash_jobs.local.world.deliver import settle, settle_later
 from qstash_jobs.local.world.groups import Endpoint
-from qstash_jobs.local.world.message import Attempt
 from qstash_jobs.local.world.quota import PAYG, Quota, Switches
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.local.world.resources import put_endpoints, put_queue
 from qstash_jobs.local.world.world import World
 
 if TYPE_CHECKING:
-    from qstash_jobs.local.door import RecordedRequest
+    from qstash_jobs.local.service import Service
 
-HOST = "127.0.0.1"
 T = TypeVar("T")
 
 
 class LocalServer:
     """A running server. All methods may be called from any thread; what was recorded can be read after `stop`."""
 
-    def __init__(self, *, deliver: bool, record_requests: bool, answer: AnswerFunction | None) -> None:
+    def __init__(self, setup: Setup) -> None:
         self.url = ""
-        self._deliver = deliver
-        self._sink_answer = answer
-        self._deliveries: Recent[Delivery] = Recent()
-        self._requests: Recent[RecordedRequest] | None = Recent() if record_requests else None
-        self._loop: asyncio.AbstractEventLoop
-        self._engine: Engine
-        self._stopping: asyncio.Event
+        self._setup = setup
+        self._service: Service
         self._thread: threading.Thread
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only this machine reaches it."""
+        return is_loopback(self._setup.host)
 
     @property
     def token(self) -> str:
@@ -62,32 +60,32 @@ class LocalServer:
     @property
     def delivery_count(self) -> int:
         """How many deliveries there were in all."""
-        return self._deliveries.count
+        return self._setup.deliveries.count
 
     def deliveries(self) -> list[Delivery]:
         """List the last deliveries, at most 10,000, in the order of their answers."""
-        return self._ask(self._deliveries.list)
+        return self._ask(self._setup.deliveries.list)
 
-    def requests(self) -> list["RecordedRequest"]:
+    def requests(self) -> list[RecordedRequest]:
         """List the last requests, at most 10,000, if the server was started to record them."""
-        return self._ask(self._requests.list) if self._requests is not None else []
+        return self._ask(self._setup.requests.list) if self._setup.requests is not None else []
 
     def make_group(self, name: str, endpoints: Mapping[str, str]) -> None:
         """Make a URL group, or add to it: the name of each endpoint, and its URL."""
         pairs = tuple(Endpoint(url=url, name=endpoint) for endpoint, url in endpoints.items())
-        self._change(lambda: put_endpoints(self._engine.tick(), self._account, name, pairs))
+        self._change(lambda: put_endpoints(self._service.engine.tick(), self._account, name, pairs))
 
     def make_queue(self, name: str, parallelism: int = 1, *, paused: bool = False) -> None:
         """Make a queue, or change it."""
         self._change(
             lambda: put_queue(
-                self._engine.tick(), self._account, name, parallelism=parallelism, paused=paused
+                self._service.engine.tick(), self._account, name, parallelism=parallelism, paused=paused
             )
         )
 
     def advance(self, seconds: float) -> None:
         """Let virtual time pass; deduplication windows grow older by it too."""
-        self._change(lambda: self._engine.tick().advance(round(seconds * 1000)))
+        self._change(lambda: self._service.engine.tick().advance(round(seconds * 1000)))
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -95,11 +93,11 @@ class LocalServer:
 
         Without it, the server takes a short pause between requests for the end of what belongs together.
         """
-        self._ask(self._engine.hold)
+        self._ask(self._service.engine.hold)
         try:
             yield
         finally:
-            self._ask(self._engine.release)
+            self._ask(self._service.engine.release)
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Wait until nothing is left to deliver; False if that took longer.
@@ -108,7 +106,7 @@ class LocalServer:
         """
         if not self._thread.is_alive():
             return True
-        waiting = asyncio.run_coroutine_threadsafe(self._engine.wait_idle(), self._loop)
+        waiting = asyncio.run_coroutine_threadsafe(self._service.engine.wait_idle(), self._service.loop)
         try:
             waiting.result(timeout_s)
         except FutureTimeoutError:
@@ -121,7 +119,7 @@ class LocalServer:
     def stop(self) -> None:
         """Stop the server, and wait until its thread has ended."""
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._service.loop.call_soon_threadsafe(self._service.stopping.set)
             self._thread.join()
 
     def __enter__(self) -> Self:
@@ -132,7 +130,7 @@ class LocalServer:
 
     @property
     def _account(self) -> Account:
-        return self._engine.world.accounts[0]
+        return self._service.engine.world.accounts[0]
 
     def _change(self, function: Callable[[], object]) -> None:
         def change() -> None:
@@ -140,7 +138,7 @@ class LocalServer:
                 function()
             except Refusal as refusal:
                 raise UsageError(refusal.text) from refusal
-            self._engine.wake()
+            self._service.engine.wake()
 
         self._ask(change)
 
@@ -156,7 +154,7 @@ class LocalServer:
             except Exception as error:
                 answer.set_exception(error)
 
-        self._loop.call_soon_threadsafe(run)
+        self._service.loop.call_soon_threadsafe(run)
         while True:
             try:
                 return answer.result(1)
@@ -164,94 +162,75 @@ class LocalServer:
                 if not self._thread.is_alive():
                     return function()
 
-    def _start(self, world: World, port: int) -> None:
+    def _start(self, world: World) -> None:
         started: Future[None] = Future()
         self._thread = threading.Thread(
-            target=self._live, args=(world, port, started), name="qstash-jobs local server", daemon=True
+            target=self._live, args=(world, started), name="qstash-jobs local server", daemon=True
         )
         self._thread.start()
         try:
             started.result()
         except (OSError, OverflowError) as error:
             self._thread.join()
-            code = error.errno if isinstance(error, OSError) else None
-            reason = os.strerror(code).lower() if code is not None else str(error)
-            raise UsageError(f"the local server cannot listen on port {port}: {reason}") from error
+            setup = self._setup
+            place = f"port {setup.port}" if setup.host == LOOPBACK else f"{setup.host}, port {setup.port}"
+            raise UsageError(f"the local server cannot listen on {place}: {_explain(error)}") from error
 
-    def _live(self, world: World, port: int, started: "Future[None]") -> None:
+    def _live(self, world: World, started: "Future[None]") -> None:
         try:
-            asyncio.run(self._serve(world, port, started))
+            asyncio.run(self._serve(world, started))
         except BaseException as error:
             if started.done():
                 raise
             started.set_exception(error)
 
-    async def _serve(self, world: World, port: int, started: "Future[None]") -> None:
-        from qstash_jobs.local.door import Door, Listener, close_listener
+    async def _serve(self, world: World, started: "Future[None]") -> None:
+        from qstash_jobs.local.service import Service
 
-        self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
-        self._engine = Engine(world, real_ms=real_ms)
-        listener = Listener(Door(self._engine, self._requests))
-        server = await self._loop.create_server(listener, HOST, port, backlog=1024)
-        self.url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
-        try:
-            await self._deliver_until_stopped(started)
-        finally:
-            self._engine.stop()
-            await close_listener(server, listener)
+        def tell(url: str) -> None:
+            self.url = url
+            started.set_result(None)
 
-    async def _deliver_until_stopped(self, started: "Future[None]") -> None:
-        from qstash_jobs.local.courier import Courier
-
-        if self._deliver:
-            courier = Courier(self._engine, self._deliveries)
-            self._engine.start(courier.carry)
-        else:
-            courier = None
-            self._engine.start(self._carry_to_sink(Sink(self._sink_answer, self._deliveries)))
-        started.set_result(None)
-        try:
-            await self._stopping.wait()
-        finally:
-            if courier is not None:
-                await courier.close()
-
-    def _carry_to_sink(self, sink: Sink) -> Callable[[Attempt], None]:
-        world = self._engine.world
-
-        def carry(attempt: Attempt) -> None:
-            answer, took_ms = sink.receive(attempt)
-            if took_ms:
-                settle_later(world, attempt, answer, after_ms=took_ms)
-            else:
-                settle(world, attempt, answer)
-
-        return carry
+        self._service = Service(world, self._setup, real_ms=real_ms)
+        await self._service.serve(tell)
 
 
 def start_server(
     *,
+    host: str = LOOPBACK,
     port: int = 0,
     deliver: bool = False,
+    allow_link_local: bool = False,
     real_time: bool = False,
     record_requests: bool = False,
     answer: AnswerFunction | None = None,
     quota: Quota = PAYG,
     switches: Switches | None = None,
     retention: Retention | None = None,
+    limits: Limits | None = None,
 ) -> LocalServer:
-    """Start a server on 127.0.0.1; it is a context manager that stops it.
+    """Start a server on 127.0.0.1, or where `host` says; it is a context manager that stops it.
 
     Deliveries go to a built-in receiver, which asks `answer` what to say; with `deliver` they go to their
-    destinations. Time is virtual: delays are kept in order, nobody waits for them; `real_time` follows the
-    wall clock. Raises UsageError when the extra is missing or the port is taken.
+    destinations, but for link-local addresses and metadata services, unless these are allowed. Time is virtual: delays
+    are kept in order, nobody waits for them; `real_time` follows the wall clock. Raises UsageError when the extra is
+    missing or the port is taken.
     """
     try:
         import aiohttp  # noqa: F401 - the other modules import it, deep in a thread
     except ImportError as error:
         raise UsageError("the local server needs aiohttp: pip install 'qstash-jobs[local]'") from error
-    server = LocalServer(deliver=deliver, record_requests=record_requests, answer=answer)
+    server = LocalServer(
+        Setup(
+            host=host,
+            port=port,
+            deliver=deliver,
+            allow_link_local=allow_link_local,
+            answer=answer,
+            limits=limits or Limits(),
+            requests=Recent() if record_requests else None,
+        )
+    )
     world = World(
         now_ms=real_ms(),
         make_secret=lambda: secrets.token_urlsafe(12).replace("-", "a").replace("_", "b"),
@@ -261,8 +240,15 @@ def start_server(
         switches=switches,
         retention=retention,
     )
-    server._start(world, port)  # noqa: SLF001 - the other half of the constructor
+    server._start(world)  # noqa: SLF001 - the other half of the constructor
     return server
+
+
+def _explain(error: OSError | OverflowError) -> str:
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    # A name that cannot be resolved has an error of its own.
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def real_ms() -> int:

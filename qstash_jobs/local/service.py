@@ -1,0 +1,69 @@
+"""The part of a server that lives on its event loop: listener, engine, and whoever delivers."""
+
+import asyncio
+from collections.abc import Callable
+
+from qstash_jobs.local.connection import Listener, close_listener
+from qstash_jobs.local.courier import Courier
+from qstash_jobs.local.door import Door
+from qstash_jobs.local.engine import Engine
+from qstash_jobs.local.setup import LOOPBACK, Setup
+from qstash_jobs.local.sink import Sink
+from qstash_jobs.local.world.deliver import settle, settle_later
+from qstash_jobs.local.world.message import Attempt
+from qstash_jobs.local.world.world import World
+
+
+class Service:
+    """A server on the running event loop."""
+
+    def __init__(self, world: World, setup: Setup, *, real_ms: Callable[[], int]) -> None:
+        self.engine = Engine(world, real_ms=real_ms)
+        self.loop = asyncio.get_running_loop()
+        self.stopping = asyncio.Event()
+        self._setup = setup
+
+    async def serve(self, tell_url: Callable[[str], None]) -> None:
+        """Serve until `stopping` is set; tells the address as soon as it listens."""
+        setup = self._setup
+        door = Door(self.engine, setup.requests, host=setup.host, body_s=setup.limits.body_s)
+        listener = Listener(door, setup.limits)
+        server = await self.loop.create_server(listener, setup.host, setup.port, backlog=1024)
+        url = _write_url(setup.host, server.sockets[0].getsockname()[1])
+        try:
+            await self._deliver_until_stopped(lambda: tell_url(url))
+        finally:
+            self.engine.stop()
+            await close_listener(server, listener)
+
+    async def _deliver_until_stopped(self, tell_started: Callable[[], None]) -> None:
+        setup, courier = self._setup, None
+        if setup.deliver:
+            courier = Courier(self.engine, setup.deliveries, allow_link_local=setup.allow_link_local)
+            self.engine.start(courier.carry)
+        else:
+            self.engine.start(self._carry_to_sink(Sink(setup.answer, setup.deliveries)))
+        tell_started()
+        try:
+            await self.stopping.wait()
+        finally:
+            if courier is not None:
+                await courier.close()
+
+    def _carry_to_sink(self, sink: Sink) -> Callable[[Attempt], None]:
+        world = self.engine.world
+
+        def carry(attempt: Attempt) -> None:
+            answer, took_ms = sink.receive(attempt)
+            if took_ms:
+                settle_later(world, attempt, answer, after_ms=took_ms)
+            else:
+                settle(world, attempt, answer)
+
+        return carry
+
+
+def _write_url(host: str, port: int) -> str:
+    """Write the address for clients on this machine."""
+    here = {"0.0.0.0": LOOPBACK, "::": "::1", "": LOOPBACK}.get(host, host)  # noqa: S104 - it is read, not bound
+    return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
