@@ -28,6 +28,7 @@ def send(server: str, batch: bytes, count: int) -> None:
     from qstash_jobs.outcome import Published
     from qstash_jobs.transport import open_line
     from qstash_jobs.wire.calls import batch_item, batch_request
+    from qstash_jobs.wire.headers import Letterhead
     from qstash_jobs.wire.reply import read_batch
     from qstash_jobs.wire.server import read_server
 
@@ -36,10 +37,12 @@ def send(server: str, batch: bytes, count: int) -> None:
     message: Any = SimpleNamespace(
         url=sample["destination"], url_group=None, queue=None, body=sample["body"].encode()
     )
-    headers = tuple(sample["headers"].items())
+    own = {"Upstash-Deduplication-Id", "Upstash-Label"}
+    shared = Letterhead(tuple((name, value) for name, value in sample["headers"].items() if name not in own))
+    id_, label = (sample["headers"][name] for name in sorted(own))
     line = open_line(read_server(server), "token", environment={})
     for _ in range(count):
-        request = batch_request([batch_item(message, headers) for _ in range(BATCH)])
+        request = batch_request([batch_item(message, shared.json(id_, label)) for _ in range(BATCH)])
         answer = line.send(request, may_send=lambda: True)
         outcomes = read_batch(answer, groups=(False,) * BATCH, now=datetime.now(UTC))
         if not isinstance(outcomes, tuple) or not all(isinstance(one, Published) for one in outcomes):

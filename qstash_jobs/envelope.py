@@ -1,14 +1,12 @@
 """A Message and its run key -> an Envelope: its ids, its place in the ledger, and the exact request."""
 
-from itertools import chain
-
 from qstash_jobs.identity import JobIdentity, fingerprint, key_id, message_label, run_label
 from qstash_jobs.job import Job
 from qstash_jobs.message import DedupKind, Message
 from qstash_jobs.record import RunKey, Slot
 from qstash_jobs.value import dataclass
 from qstash_jobs.wire.calls import batch_item, destination, is_read_as_configuration, publish_request
-from qstash_jobs.wire.headers import HeaderWriter
+from qstash_jobs.wire.headers import HeaderWriter, Letterhead
 from qstash_jobs.wire.http import Headers, Request
 
 QSTASH_WINDOW_S = 600
@@ -23,12 +21,20 @@ class Envelope:
     slot: Slot
     id: str
     dedup_id: str | None
-    headers: Headers
+    label: str | None
+    """Its labels, as they are sent."""
+    letterhead: Letterhead
     fingerprint: bytes
-    alone: bool
-    """It cannot travel in a batch."""
-    must_batch: bool
-    """It cannot travel alone: QStash would read its destination's query as configuration."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it cannot travel in a batch."""
+        return self.message.binary or self.message.dedup.kind is DedupKind.NONE
+
+    @property
+    def must_batch(self) -> bool:
+        """Whether it cannot travel alone: QStash would read its destination's query as configuration."""
+        return self.message.url is not None and is_read_as_configuration(self.message.url)
 
     @property
     def is_group(self) -> bool:
@@ -45,6 +51,10 @@ class Envelope:
         return self.message.dedup.kind is DedupKind.ID or self.message.dedup.window_s > QSTASH_WINDOW_S
 
     @property
+    def headers(self) -> Headers:
+        return self.letterhead.pairs(self.dedup_id, self.label)
+
+    @property
     def request(self) -> Request:
         """The request of the message alone."""
         return publish_request(self.message, self.headers)
@@ -52,18 +62,17 @@ class Envelope:
     @property
     def batch_item(self) -> bytes:
         """The element of a batch, as JSON."""
-        return batch_item(self.message, self.headers)
+        return batch_item(self.message, self.letterhead.json(self.dedup_id, self.label))
 
     @property
     def weight(self) -> int:
         """About how many bytes it takes in a batch."""
-        quotes = 6 * len(self.headers)
-        return len(self.message.body) + sum(map(len, chain.from_iterable(self.headers))) + quotes + 100
+        return len(self.message.body) + self.letterhead.size(self.dedup_id, self.label) + 100
 
     @property
     def target(self) -> str:
         """The destination as the ledger keeps it: without its query, and not at all where it holds a secret."""
-        if self.message.secrets.keys() & {"url", "url_group"}:
+        if self.message.secrets and self.message.secrets.keys() & {"url", "url_group"}:
             return "***"
         return destination(self.message).partition("?")[0]
 
@@ -90,10 +99,13 @@ class Addresser:
         row, job = message.row, message.job
         if job is not self._job:
             self._begin(job)
-        id_ = self._identity.message_id(message.row_id, self._generation)
+        id_ = self._identity.message_id(message.row_id)
         dedup_id = id_ if self._generation else self._dedup_id(message, id_)
-        labels = (self._run_label, message_label(id_)) if message.run_labels else ()
-        headers = self._headers.write(message, dedup_id=dedup_id, labels=labels)
+        labels = message.labels
+        if message.run_labels:
+            labels = (*labels, self._run_label, message_label(id_))
+        label = ",".join(labels) if labels else None
+        letterhead = self._headers.write(message)
         return Envelope(
             message=message,
             slot=Slot(
@@ -105,16 +117,21 @@ class Addresser:
             ),
             id=id_,
             dedup_id=dedup_id,
-            headers=headers,
-            fingerprint=fingerprint(_parts(message, headers), self._fingerprint_key),
-            alone=message.binary or message.dedup.kind is DedupKind.NONE,
-            must_batch=message.url is not None and is_read_as_configuration(message.url),
+            label=label,
+            letterhead=letterhead,
+            fingerprint=fingerprint(
+                _parts(message, letterhead.lines(dedup_id, label)), self._fingerprint_key
+            ),
         )
 
     def _begin(self, job: Job) -> None:
         key = self._key
         self._identity = JobIdentity(
-            project=key.project, environment=key.environment, run_key=key.text, job=job.name
+            project=key.project,
+            environment=key.environment,
+            run_key=key.text,
+            job=job.name,
+            generation=self._generation,
         )
         self._job = job
 
@@ -131,8 +148,7 @@ class Addresser:
                 return None
 
 
-def _parts(message: Message, headers: Headers) -> tuple[bytes, ...]:
-    lines = "\n".join(f"{name}:{value}" for name, value in headers)
+def _parts(message: Message, lines: str) -> tuple[bytes, ...]:
     return (
         destination(message).encode(),
         (message.queue or "").encode(),

@@ -1,5 +1,6 @@
 """What makes a message itself -> its ids, labels and fingerprint, the same on every machine and in every version."""
 
+from collections.abc import Iterable
 from hashlib import blake2b, sha256
 
 FINGERPRINT_BYTES = 16
@@ -11,18 +12,18 @@ class JobIdentity:
     Two messages with equal ids are one message, whoever sends it and however often.
     """
 
-    def __init__(self, *, project: str, environment: str, run_key: str, job: str) -> None:
-        """`job` is the job's full name."""
+    def __init__(self, *, project: str, environment: str, run_key: str, job: str, generation: int) -> None:
+        """`job` is the job's full name; `generation` is how often `--again` asked for one more, on purpose."""
         self._digest = sha256(_framed(project, environment, run_key, job))
+        self._end = _framed(str(generation))
 
-    def message_id(self, row_key: str, generation: int) -> str:
+    def message_id(self, row_id: str) -> str:
         """Derive `qj-` and 40 hex digits: legal as a deduplication id, which may hold no colon.
 
-        `row_key` is the row's key, else its number; empty for a job without rows. `generation` is how often
-        `--again` asked for one more, on purpose.
+        `row_id` is the row's key, else its number; empty for a job without rows.
         """
         digest = self._digest.copy()
-        digest.update(_framed(row_key, str(generation)))
+        digest.update(_framed(row_id) + self._end)
         return "qj-" + digest.hexdigest()[:40]
 
 
@@ -52,11 +53,7 @@ def fingerprint(parts: tuple[bytes, ...], key: bytes) -> bytes:
 
     The key is the ledger's own, so that the ledger tells nobody what a short body was.
     """
-    digest = blake2b(key=key, digest_size=FINGERPRINT_BYTES)
-    for part in parts:
-        digest.update(len(part).to_bytes(8))
-        digest.update(part)
-    return digest.digest()
+    return blake2b(_join(parts), key=key, digest_size=FINGERPRINT_BYTES).digest()
 
 
 def _digest(*parts: str) -> str:
@@ -64,6 +61,9 @@ def _digest(*parts: str) -> str:
 
 
 def _framed(*parts: str) -> bytes:
+    return _join([part.encode() for part in parts])
+
+
+def _join(parts: Iterable[bytes]) -> bytes:
     """Put each part's length in front of it, so that no two lists of parts look the same."""
-    encoded = [part.encode() for part in parts]
-    return b"".join([framed for part in encoded for framed in (len(part).to_bytes(8), part)])
+    return b"".join([len(part).to_bytes(8) + part for part in parts])

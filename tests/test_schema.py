@@ -186,7 +186,7 @@ def test_among_fields_that_are_in_order_those_that_a_row_changes_are_decided_by_
 ) -> None:
     fields, changes = fields_and_changes
     assert is_concrete("job", fields)
-    assert are_concrete("job", changes) == is_concrete("job", fields | changes)
+    assert are_concrete("job", fields | changes, changes) == is_concrete("job", fields | changes)
 
 
 @settings(deadline=None, max_examples=200)

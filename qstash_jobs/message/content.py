@@ -11,7 +11,6 @@ import orjson
 
 from qstash_jobs.message.types import UnreadableError
 from qstash_jobs.problem import Finding
-from qstash_jobs.value import dataclass
 
 if TYPE_CHECKING:
     from mimetypes import MimeTypes
@@ -23,22 +22,15 @@ ReadFile = Callable[[str], bytes]
 """Reads a file that a job names, relative to the job's own; UnreadableError where it may not or cannot."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
-    """A body's bytes, and the type that its kind implies."""
-
-    body: bytes
-    content_type: str | None
-    binary: bool
+Content = tuple[bytes, str | None, bool]
+"""A body's bytes, the type that its kind implies, and whether it is binary: no UTF-8 text."""
 
 
 def read_content(fields: Mapping[str, Any], read_file: ReadFile) -> Content:
     """Encode the body: a string as it is, other values as JSON, a file or base64 as bytes; else empty."""
     if "body_file" in fields:
         body = read_file(fields["body_file"])
-        return Content(
-            body=body, content_type=_types().guess_type(fields["body_file"])[0], binary=not _is_text(body)
-        )
+        return body, _types().guess_type(fields["body_file"])[0], not _is_text(body)
     if "body_base64" in fields:
         try:
             body = b64decode("".join(fields["body_base64"].split()), validate=True)
@@ -50,13 +42,13 @@ def read_content(fields: Mapping[str, Any], read_file: ReadFile) -> Content:
                     message=f"this is not base64: {str(error).lower()}",
                 )
             ) from error
-        return Content(body=body, content_type=None, binary=not _is_text(body))
+        return body, None, not _is_text(body)
     if "body" not in fields:
-        return Content(body=b"", content_type=None, binary=False)
+        return b"", None, False
     body = fields["body"]
     if isinstance(body, str):
-        return Content(body=body.encode(), content_type=TEXT_TYPE, binary=False)
-    return Content(body=write_json(body), content_type=JSON_TYPE, binary=False)
+        return body.encode(), TEXT_TYPE, False
+    return write_json(body), JSON_TYPE, False
 
 
 def write_json(value: Any) -> bytes:

@@ -19,6 +19,7 @@ from qstash_jobs.message.types import (
 )
 from qstash_jobs.problem import Finding, Path
 from qstash_jobs.rows import Row
+from qstash_jobs.value import vary
 
 Fields = Mapping[str, Any]
 
@@ -52,29 +53,28 @@ class MessageReader:
             (_REDACTION, lambda fields: {"redaction": _read_redaction(fields.get("redact"), redacted)}),
             *_PARTS,
         )
-        self._job = job
-        self._unread = [read for _, read in parts]
+        self._parts = [read for _, read in parts]
         self._changing = [read for fields, read in parts if fields & changing]
-        self._known: dict[str, Any] = {"secrets": secrets, "outside": outside}
+        self._whole: dict[str, Any] = {"job": job, "secrets": secrets, "outside": outside}
+        self._first: Message | None = None
 
     def read(self, fields: Fields, *, row: Row | None, row_key: str | None = None) -> Message:
         """Read fields that the concrete schema has found in order.
 
         Raises UnreadableError for what only a look at the value can tell.
         """
-        for read in self._unread:
-            self._known.update(read(fields))
-        self._unread = self._changing
-        return Message(job=self._job, row=row, row_key=row_key, **self._known)
+        read: dict[str, Any] = {"row": row, "row_key": row_key}
+        for read_part in self._parts if self._first is None else self._changing:
+            read.update(read_part(fields))
+        if self._first is not None:
+            return vary(self._first, read)
+        self._first = Message(**self._whole, **read)
+        return self._first
 
 
 def _read_body(fields: Fields, read_file: ReadFile) -> Mapping[str, Any]:
-    content = read_content(fields, read_file)
-    return {
-        "body": content.body,
-        "binary": content.binary,
-        "content_type": fields.get("content_type") or content.content_type,
-    }
+    body, type_, binary = read_content(fields, read_file)
+    return {"body": body, "binary": binary, "content_type": fields.get("content_type") or type_}
 
 
 def _read_group(fields: Fields, names: Mapping[str, str]) -> Mapping[str, Any]:

@@ -61,9 +61,12 @@ class Dedup:
     """How long the ledger refuses the same id; infinity for `forever`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=False, kw_only=True)
 class Message:
-    """One message, ready to be translated into a publish request. `None` means that the job does not say."""
+    """One message, ready to be translated into a publish request. `None` means that the job does not say.
+
+    It has no slots, so that a row's is made from the one before by `vary`.
+    """
 
     job: Job
     row: Row | None = None

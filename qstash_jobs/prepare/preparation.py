@@ -104,7 +104,7 @@ class Preparation:
     def _is_concrete(self, fields: Mapping[str, Any]) -> bool:
         if self._changed is None:
             return is_concrete(self._compiled.job.kind, fields)
-        return are_concrete(self._compiled.job.kind, {name: fields[name] for name in self._changed})
+        return are_concrete(self._compiled.job.kind, fields, self._changed)
 
     def _is_allowed(self, message: Message) -> bool:
         problems = check_message(message, self._context, changed=self._changed)

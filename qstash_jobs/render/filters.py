@@ -57,15 +57,14 @@ def make_filter(name: str, argument: Argument | None) -> Filter:
 
 
 # RFC 8259, 6: JSON's numbers
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
 
 
 def _read_number(value: Any) -> int | Decimal:
     """Keep the digits: what an int of 64 bits would not write back alike is a Decimal."""
-    if isinstance(value, str) and len(value) <= MAX_NUMBER_LENGTH and _NUMBER.fullmatch(value):
-        number = Decimal(value)
-        whole = int(number) if "." not in value and abs(number) < 1 << 63 else None
-        return number if whole is None or str(whole) != value else whole
+    if isinstance(value, str) and len(value) <= MAX_NUMBER_LENGTH and (found := _NUMBER.fullmatch(value)):
+        whole = int(value) if found.lastindex is None else None
+        return Decimal(value) if whole is None or abs(whole) >= 1 << 63 or value == "-0" else whole
     if isinstance(value, Decimal | int) and not isinstance(value, bool):
         return value
     raise UnreadableError("a number as JSON writes it, such as 12, -3 or 10.50", _number_hint(value))

@@ -13,7 +13,10 @@ OWN = re.compile(r"\b(?:secrets|row)\b")
 SECRET = re.compile(r"\bsecrets\b")
 CREDENTIALS = frozenset(("authorization", "cookie", "x-api-key"))
 # wire contract 18: a token is base64 of {"UserID":…,"Password":…}; a signing key begins with sig_
-QSTASH = re.compile(rb"eyJVc2VySUQiOi[A-Za-z0-9+/=_-]{8,}|\bsig_[A-Za-z0-9]{20,}")
+# Each begins with a literal, which a search can jump to: with both in one pattern, or \b in front, it takes five times
+# as long.
+TOKEN = re.compile(rb"eyJVc2VySUQiOi[A-Za-z0-9+/=_-]{8,}")
+SIGNING_KEY = re.compile(rb"sig_(?<!\wsig_)[A-Za-z0-9]{20,}")
 VISIBLE = ("url", "url_group", "queue", "labels", "flow_control", "dedup", "callback", "failure_callback")
 
 
@@ -64,16 +67,15 @@ def literal(message: Message, _: Context) -> Iterator[Flaw]:
     fix="take it out; the destination needs no token of QStash's to check a signature, only its signing keys",
 )
 def token(message: Message, _: Context) -> Iterator[Flaw]:
-    # the pattern takes twenty times as long as looking for what every match of it holds
-    if _may_hold_token(message.body) and QSTASH.search(message.body):
+    if _holds_token(message.body):
         yield _token(("body",), "body")
     for name, value in message.headers:
-        if QSTASH.search(value.encode(errors="replace")):
+        if _holds_token(value.encode(errors="replace")):
             yield _token(("headers", name), name)
 
 
-def _may_hold_token(body: bytes) -> bool:
-    return b"eyJVc2VySUQiOi" in body or b"sig_" in body
+def _holds_token(text: bytes) -> bool:
+    return bool(TOKEN.search(text) or SIGNING_KEY.search(text))
 
 
 def _token(path: Path, where: str) -> Flaw:

@@ -24,14 +24,12 @@ def publish_request(message: Message, headers: Headers) -> Request:
     return Request(method="POST", target=prefix + destination(message), headers=headers, body=message.body)
 
 
-def batch_item(message: Message, headers: Headers) -> bytes:
-    """Write one element of a batch, as JSON. The body has to be text."""
-    item: dict[str, object] = {"destination": destination(message), "headers": dict(headers)}
-    if message.body:
-        item["body"] = message.body.decode()
-    if message.queue is not None:
-        item["queue"] = message.queue
-    return orjson.dumps(item)
+def batch_item(message: Message, headers: bytes) -> bytes:
+    """Write one element of a batch, as JSON, with headers that are JSON already. The body has to be text."""
+    body = b',"body":' + orjson.dumps(message.body.decode()) if message.body else b""
+    queue = b"" if message.queue is None else b',"queue":' + orjson.dumps(message.queue)
+    where = orjson.dumps(destination(message))
+    return b"".join((b'{"destination":', where, b',"headers":', headers, body, queue, b"}"))
 
 
 def batch_request(items: Sequence[bytes], *, to_groups: bool = False) -> Request:

@@ -4,9 +4,75 @@ The names and their values: upstash/docs, qstash/openapi.yaml, and the official 
 """
 
 from collections.abc import Iterator
+from functools import cached_property
+from operator import attrgetter
+
+import orjson
 
 from qstash_jobs.message import Callback, DedupKind, FlowControl, Message, Redaction
 from qstash_jobs.wire.http import Headers
+
+ID, LABEL = "Upstash-Deduplication-Id", "Upstash-Label"
+
+
+class Letterhead:
+    """The headers that the messages of a job share, written once, with room for the two that each has of its own."""
+
+    def __init__(self, before_id: Headers, before_label: Headers = (), after_label: Headers = ()) -> None:
+        self._before_id = Block(before_id)
+        self._before_label = Block(before_label)
+        self._after_label = Block(after_label)
+
+    def pairs(self, dedup_id: str | None, label: str | None) -> Headers:
+        """Give a message's headers; what is None has none."""
+        id_: Headers = () if dedup_id is None else ((ID, dedup_id),)
+        labels: Headers = () if label is None else ((LABEL, label),)
+        return (*self._before_id.pairs, *id_, *self._before_label.pairs, *labels, *self._after_label.pairs)
+
+    def lines(self, dedup_id: str | None, label: str | None) -> str:
+        """Write the same headers as lines, `name:value`."""
+        id_ = "" if dedup_id is None else f"\n{ID}:{dedup_id}"
+        labels = "" if label is None else f"\n{LABEL}:{label}"
+        blocks = f"{self._before_id.lines}{id_}{self._before_label.lines}{labels}{self._after_label.lines}"
+        return blocks[1:]
+
+    def json(self, dedup_id: str | None, label: str | None) -> bytes:
+        """Write the same headers as a JSON object."""
+        id_ = b"" if dedup_id is None else _ID_JSON + orjson.dumps(dedup_id)
+        labels = b"" if label is None else _LABEL_JSON + orjson.dumps(label)
+        blocks = (self._before_id.json, id_, self._before_label.json, labels, self._after_label.json)
+        return b"{" + b"".join(blocks)[1:] + b"}"
+
+    def size(self, dedup_id: str | None, label: str | None) -> int:
+        """Return about how many bytes they take as JSON."""
+        own = (0 if dedup_id is None else _ID_SIZE + len(dedup_id)) + (
+            0 if label is None else _LABEL_SIZE + len(label)
+        )
+        return self._before_id.size + self._before_label.size + self._after_label.size + own
+
+
+class Block:
+    """Headers in every form in which they are needed, each made once."""
+
+    def __init__(self, pairs: Headers) -> None:
+        self.pairs = pairs
+        self.lines = "".join([f"\n{name}:{value}" for name, value in pairs])
+        self.size = sum(len(name) + len(value) + _QUOTES for name, value in pairs)
+
+    @cached_property
+    def json(self) -> bytes:
+        return b"".join([_write_name(name) + orjson.dumps(value) for name, value in self.pairs])
+
+
+def _write_name(name: str) -> bytes:
+    return b",%b:" % orjson.dumps(name)
+
+
+_QUOTES = 6
+"""What JSON puts around a name and its value."""
+
+_ID_JSON, _LABEL_JSON = _write_name(ID), _write_name(LABEL)
+_ID_SIZE, _LABEL_SIZE = len(ID) + _QUOTES, len(LABEL) + _QUOTES
 
 
 class HeaderWriter:
@@ -17,41 +83,37 @@ class HeaderWriter:
 
     def __init__(self) -> None:
         self._settings: tuple[object, ...] = ()
-        self._before_id: Headers = ()
-        self._before_label: Headers = ()
-        self._after_label: Headers = ()
+        self._written = Letterhead(())
 
-    def write(self, message: Message, *, dedup_id: str | None, labels: tuple[str, ...]) -> Headers:
-        """Write one message's headers; `labels` are put behind its own."""
+    def write(self, message: Message) -> Letterhead:
+        """Write one message's headers, less its id and its label."""
         settings = _settings(message)
         if settings != self._settings:
-            self._before_id = tuple(_write_before_id(message))
-            self._before_label = tuple(_write_before_label(message))
-            self._after_label = tuple(_write_after_label(message))
+            self._written = Letterhead(
+                tuple(_write_before_id(message)),
+                tuple(_write_before_label(message)),
+                tuple(_write_after_label(message)),
+            )
             self._settings = settings
-        id_: Headers = () if dedup_id is None else (("Upstash-Deduplication-Id", dedup_id),)
-        labels = (*message.labels, *labels)
-        label: Headers = (("Upstash-Label", ",".join(labels)),) if labels else ()
-        return (*self._before_id, *id_, *self._before_label, *label, *self._after_label)
+        return self._written
 
 
-def _settings(message: Message) -> tuple[object, ...]:
-    """Gather all that the headers are written from, less ids and labels."""
-    return (
-        message.content_type,
-        message.method,
-        message.delay_s,
-        message.not_before,
-        message.retries,
-        message.retry_delay,
-        message.timeout_s,
-        message.callback,
-        message.failure_callback,
-        message.dedup,
-        message.flow_control,
-        message.redaction,
-        message.headers,
-    )
+_settings = attrgetter(
+    "content_type",
+    "method",
+    "delay_s",
+    "not_before",
+    "retries",
+    "retry_delay",
+    "timeout_s",
+    "callback",
+    "failure_callback",
+    "dedup.kind",
+    "flow_control",
+    "redaction",
+    "headers",
+)
+"""All that the headers are written from, less ids and labels."""
 
 
 def _write_before_id(message: Message) -> Iterator[tuple[str, str]]:
