@@ -1,5 +1,6 @@
 """A project's policy is held against every job, by parts and never by how a text looks."""
 
+import json
 from pathlib import Path
 
 import orjson
@@ -49,6 +50,17 @@ BROKEN = [
         {"url_group": "reports", "body": {"token": "${{ secrets.REPORT_TOKEN }}"}},
         "policy-secret body: the policy does not let the secret REPORT_TOKEN go there",
     ),
+    (
+        {"secrets": {"REPORT_TOKEN": ["https://api.example.com/"]}},
+        {
+            **URL,
+            "callback": {
+                "url": "https://elsewhere.test/",
+                "headers": {"X-Token": "${{ secrets.REPORT_TOKEN }}"},
+            },
+        },
+        "policy-secret callback: the policy does not let the secret REPORT_TOKEN go there",
+    ),
     ({"require": ["labels"]}, URL, "policy-require : the policy requires `labels`"),
     (
         {"forbid": ["dedup.none"]},
@@ -95,9 +107,41 @@ def test_what_breaks_the_policy_is_said_at_its_field(policy, job, expected, tmp_
     assert write(check(tmp_path, policy, job, REPORT_TOKEN="s3cret-of-reports")) == [expected]
 
 
+OF_SECRETS = [one for one in BROKEN if "secrets" in one[0]]
+
+
+@pytest.mark.parametrize(("policy", "job", "expected"), OF_SECRETS, ids=lambda value: str(value)[:40])
+def test_a_secret_that_is_not_known_here_is_held_to_the_policy_too(policy, job, expected, cli):
+    """As for a pull request, where no secret is set."""
+    cli.write("qstash-jobs.yaml", orjson.dumps({"policy": policy}))
+    cli.write("job.yaml", orjson.dumps({"jobs": {"one": job}}))
+    answer = cli("validate", "job.yaml", "--format", "json")
+    assert answer.code == 2
+    [found] = [one for one in json.loads(answer.out)["problems"] if one["rule"].startswith("policy-")]
+    assert f"{found['rule']} {'.'.join(found['path'])}: {found['message']}" == expected
+
+
+def test_where_a_secret_is_part_of_the_address_it_is_told_once_it_is_known(cli):
+    policy = {"secrets": {"HOST": ["https://api.example.com/"]}}
+    cli.write("qstash-jobs.yaml", orjson.dumps({"policy": policy}))
+    cli.write("job.yaml", "url: https://${{ secrets.HOST }}/x\n")
+    assert cli("validate", "job.yaml").code == 0
+    cli.set("HOST", "api.example.com")
+    assert cli("validate", "job.yaml").code == 0
+    cli.set("HOST", "elsewhere.test")
+    assert "[policy-secret]" in cli("validate", "job.yaml").out
+
+
 KEPT = [
     ({"destinations": ["https://*.example.com/hooks/"]}, URL),
     ({"secrets": {"T": ["https://api.example.com"]}}, {**URL, "body": {"t": "${{ secrets.T }}"}}),
+    (
+        {"secrets": {"T": ["https://reports.example.com/"]}},
+        {
+            **URL,
+            "callback": {"url": "https://reports.example.com/", "headers": {"X-Token": "${{ secrets.T }}"}},
+        },
+    ),
     ({"require": ["url", "retries"]}, {**URL, "retries": 0}),
     ({"forbid": ["dedup.none"]}, {**URL, "dedup": "content"}),
     (

@@ -67,12 +67,17 @@ def check_resource(
 
 def _hangs_on_missing_secret(message: Message, found: Found) -> bool:
     """Say whether an error is only about the `***` that stands for a secret which is not known here."""
-    _, base, flaw = found
+    rule, base, flaw = found
+    if rule in _ABOUT_NAMES:
+        return False
     field = str((*base, *flaw.path)[0])
     if flaw.severity is not Severity.ERROR or field not in message.secrets:
         return False
     return MASKED in str(getattr(message, field, ""))
 
+
+_ABOUT_NAMES = frozenset({"policy-secret", "policy-forbid"})
+"""Rules that look at which secret or field is there, whatever its value: they hold where no secret is known too."""
 
 _WITH_ADDRESS = frozenset({"url", "callback", "failure_callback"})
 _WITH_HEADERS = frozenset({"headers", "callback", "failure_callback"})

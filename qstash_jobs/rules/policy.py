@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from qstash_jobs.grammar import show_seconds
+from qstash_jobs.mask import MASKED
 from qstash_jobs.message import Message
 from qstash_jobs.rules.address import Address, read_address
 from qstash_jobs.rules.registry import Context, Flaw, address_rule, rule
@@ -27,17 +28,20 @@ def destination(address: Address, context: Context) -> Flaw | None:
 
 @rule(
     "policy-secret",
-    fields=("url", "url_group"),
+    fields=("url", "url_group", "callback", "failure_callback"),
     title="a secret goes only where the policy lets it",
     why=f"{WHY} `secrets` lists where each secret may go; a URL group's endpoints are not known here.",
     fix='policy: {secrets: {REPORT_TOKEN: ["https://reports.example.com/"]}}',
 )
 def secret(message: Message, context: Context) -> Iterator[Flaw]:
     for field, names in message.secrets.items():
+        url = _goal(message, field)
+        if url is not None and MASKED in url:
+            continue  # where that is depends on a secret which is not known here
+        where = None if url is None else read_address(url)
         for policy in context.policies:
             for name in sorted(names & policy.secrets.keys()):
                 allowed = policy.secrets[name]
-                where = None if message.url is None else read_address(message.url)
                 if where is None or not any(pattern.matches(where) for pattern in allowed):
                     places = ", ".join(pattern.text for pattern in allowed) or "nowhere"
                     yield Flaw(
@@ -45,6 +49,12 @@ def secret(message: Message, context: Context) -> Iterator[Flaw]:
                         message=f"the policy does not let the secret {name} go there",
                         hint=f"it may go to {places}",
                     )
+
+
+def _goal(message: Message, field: str) -> str | None:
+    """Name where a field's content goes: that of a callback goes to the callback."""
+    callback = {"callback": message.callback, "failure_callback": message.failure_callback}.get(field)
+    return message.url if callback is None else callback.url
 
 
 @rule(
