@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from qstash_jobs.errors import UsageError
@@ -26,36 +26,62 @@ class FileError(UsageError):
 class JobPath:
     """A file that was found, and the project it belongs to."""
 
-    path: Path
+    path: str
     """Absolute, links followed: however a file was reached, its jobs have one name."""
     shown: str
     """Relative to the working directory where it lies below, for people."""
     root: Path
     """The project: names of jobs are relative to it, and files that a job names lie in it."""
+    name: str
+    """The path without suffix, relative to the project: what names of jobs begin with."""
     named: bool
     """It was given itself, not found in a folder."""
 
-    @property
-    def name(self) -> str:
-        """The path without suffix, relative to the project: what names of jobs begin with."""
-        return self.path.relative_to(self.root).with_suffix("").as_posix()
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folder:
+    """What the files of a folder have in common."""
+
+    root: Path
+    shown: str
+    """What is shown before a file's own name."""
+    name: str
+    """What stands before a file's stem in the names of its jobs."""
 
 
 def find_job_files(paths: list[str], *, here: Path) -> list[JobPath]:
     """Find the job files under some paths, sorted; UsageError for a path that isn't there or holds none."""
-    found: dict[Path, JobPath] = {}
+    found: dict[str, JobPath] = {}
     for text in paths:
         given = here / text
         in_folder = _is_folder(given, text)
-        for file in _find_below(given, text) if in_folder else [given]:
-            absolute = file.resolve()
-            root = find_root(absolute, given=given if in_folder else given.parent)
-            found.setdefault(
-                absolute,
-                JobPath(path=absolute, shown=show(absolute, here), root=root, named=not in_folder),
+        folders: dict[str, _Folder] = {}
+        for path in _find_below(given, text, here) if in_folder else [os.path.realpath(given)]:
+            place, _, file = path.rpartition("/")
+            if place not in folders:
+                folders[place] = _look_at(Path(place or "/"), given if in_folder else given.parent, here)
+            folder = folders[place]
+            job_path = JobPath(
+                path=path,
+                shown=folder.shown + file,
+                root=folder.root,
+                name=folder.name + PurePath(file).stem,
+                named=not in_folder,
             )
+            found.setdefault(path, job_path)
     _refuse_equal_names(found.values())
-    return sorted(found.values(), key=lambda job_path: job_path.path.parts)
+    return sorted(found.values(), key=lambda job_path: job_path.path.split("/"))
+
+
+def _look_at(folder: Path, given: Path, here: Path) -> _Folder:
+    root = find_root(folder, given=given)
+    return _Folder(
+        root=root, shown=_begin(show(folder, here)), name=_begin(folder.relative_to(root).as_posix())
+    )
+
+
+def _begin(folder: str) -> str:
+    return "" if folder == "." else folder.rstrip("/") + "/"
 
 
 def _is_folder(given: Path, text: str) -> bool:
@@ -73,23 +99,32 @@ def _is_folder(given: Path, text: str) -> bool:
         raise _unreadable(text, error) from error
 
 
-def _find_below(folder: Path, text: str) -> list[Path]:
-    files = sorted(_walk(folder, text))
+def _find_below(folder: Path, text: str, here: Path) -> list[str]:
+    files = list(_walk(os.path.realpath(folder), here))
     if not files:
         raise FileError(f"no job files in {text}: nothing there ends in {' or '.join(JOB_SUFFIXES)}")
     return files
 
 
-def _walk(folder: Path, text: str) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        """Stop at a folder that cannot be looked into: the jobs in it would be left out and nobody told."""
-        raise _unreadable(show(Path(str(error.filename)), folder.parent), error) from error
-
-    for place, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in files:
-            if name.endswith(JOB_SUFFIXES) and not name.startswith(".") and name != PROJECT_FILE:
-                yield Path(place) / name
+def _walk(folder: str, here: Path) -> Iterator[str]:
+    """Find the job files below a folder; a link to another folder is not followed."""
+    try:
+        with os.scandir(folder) as entries:
+            visible = sorted(
+                (each for each in entries if not each.name.startswith(".")), key=lambda each: each.name
+            )
+    except OSError as error:
+        # the jobs in it would be left out and nobody told
+        raise _unreadable(show(Path(folder), here), error) from error
+    for entry in visible:
+        is_job = entry.name.endswith(JOB_SUFFIXES) and entry.name != PROJECT_FILE
+        if entry.is_symlink():
+            if is_job and not Path(entry.path).is_dir():
+                yield os.path.realpath(entry.path)
+        elif entry.is_dir():
+            yield from _walk(entry.path, here)
+        elif is_job:
+            yield entry.path
 
 
 def _refuse_equal_names(found: Iterable[JobPath]) -> None:
@@ -102,15 +137,15 @@ def _refuse_equal_names(found: Iterable[JobPath]) -> None:
             )
 
 
-def find_root(file: Path, *, given: Path) -> Path:
-    """Find a job file's project: the folder of the project file, else the git work tree's top, else what was given."""
+def find_root(folder: Path, *, given: Path) -> Path:
+    """Find a folder's project: that of the project file, else the git work tree's top, else what was given."""
     for mark in (PROJECT_FILE, ".git"):
-        for folder in file.parents:
+        for one in (folder, *folder.parents):
             # whatever it is: a project file that cannot be read must not turn the jobs into those of another project
-            if os.path.lexists(folder / mark):
-                return folder
+            if os.path.lexists(one / mark):
+                return one
     root = given.resolve()
-    return root if file.is_relative_to(root) else file.parent
+    return root if folder.is_relative_to(root) else folder
 
 
 def show(path: Path, here: Path) -> str:
@@ -118,7 +153,7 @@ def show(path: Path, here: Path) -> str:
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
-def read_document(path: Path, *, shown: str) -> bytes:
+def read_document(path: Path | str, *, shown: str) -> bytes:
     """Read a document whole, or as much as shows that it is too large; FileError where it is no regular file."""
     return _read(path, shown, most=DOCUMENT_BYTES + 1)
 
@@ -143,7 +178,7 @@ def inside(path: Path, root: Path, *, shown: str) -> Path:
     return real
 
 
-def _open(path: Path, shown: str) -> int:
+def _open(path: Path | str, shown: str) -> int:
     """Open for reading without ever waiting: a FIFO would block for good."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -158,7 +193,7 @@ def _open(path: Path, shown: str) -> int:
     raise FileError(f"{shown} is a pipe, a device or a socket, not a file")
 
 
-def _read(path: Path, shown: str, *, most: int) -> bytes:
+def _read(path: Path | str, shown: str, *, most: int) -> bytes:
     with open(_open(path, shown), "rb") as file:
         try:
             return file.read(most)

@@ -73,7 +73,7 @@ def test_a_link_to_a_file_elsewhere_belongs_to_where_that_file_lies(tmp_path: Pa
 
 def test_a_project_file_that_leads_nowhere_is_still_the_project_s(tmp_path: Path) -> None:
     (tmp_path / "qstash-jobs.yaml").symlink_to("nowhere")
-    assert find_root(tmp_path / "jobs" / "a.yaml", given=tmp_path / "jobs") == tmp_path
+    assert find_root(tmp_path / "jobs", given=tmp_path / "jobs") == tmp_path
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Paths -> a Workspace: every job file below them read and held against the schema, with the project around it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -85,8 +85,7 @@ def load(inputs: Inputs) -> Workspace:
     found = find_job_files([path for path in inputs.paths if path != STDIN], here=inputs.here)
     root = _one_root(found, inputs)
     project, project_problems = _load_project(root, inputs)
-    named, from_folders = _read(found)
-    documents = {**_drop_data_files(from_folders, root), **named}
+    documents = _drop_data_files(_read(found))
     if STDIN in inputs.paths:
         documents[_name_stdin(root, inputs, documents)] = _read_stdin(inputs)
     files, problems = _read_files(documents, project)
@@ -143,7 +142,7 @@ def find_project(here: Path, environment: str = "") -> Project:
 
 
 def _root_around(here: Path) -> Path:
-    return find_root(here.resolve() / PROJECT_FILE, given=here)
+    return find_root(here.resolve(), given=here)
 
 
 def _one_root(found: Sequence[JobPath], inputs: Inputs) -> Path:
@@ -173,45 +172,39 @@ def _load_project(root: Path, inputs: Inputs) -> tuple[Project, list[Problem]]:
     return project, problems
 
 
-def _read(found: Sequence[JobPath]) -> tuple[dict[str, Document], dict[str, Document]]:
-    """Read documents by the name that their jobs' names begin with: those given by path, and those in folders."""
-    named: dict[str, Document] = {}
-    from_folders: dict[str, Document] = {}
-    for job_path in found:
-        document = read_document(read_bytes(job_path.path, shown=job_path.shown), file=job_path.shown)
-        (named if job_path.named else from_folders)[job_path.name] = document
-    return named, from_folders
+def _read(found: Sequence[JobPath]) -> list[tuple[JobPath, Document]]:
+    return [
+        (job_path, read_document(read_bytes(job_path.path, shown=job_path.shown), file=job_path.shown))
+        for job_path in found
+    ]
 
 
-def _drop_data_files(documents: dict[str, Document], root: Path) -> dict[str, Document]:
-    """Leave out the files of a folder that some job there reads as data: they are no job files."""
+def _drop_data_files(found: Sequence[tuple[JobPath, Document]]) -> dict[str, Document]:
+    """Leave out the files of a folder that some job there reads as data: they are no job files.
+
+    The rest go by what the names of their jobs begin with.
+    """
     data = {
-        path for name, document in documents.items() for path in _data_files(document, (root / name).parent)
+        file
+        for job_path, document in found
+        if not job_path.named
+        for file in _data_files(document, job_path.path)
     }
     return {
-        name: document
-        for name, document in documents.items()
-        if _real((root / name).with_name(Path(document.file).name)) not in data
+        job_path.name: document for job_path, document in found if job_path.named or job_path.path not in data
     }
 
 
-def _data_files(document: Document, folder: Path) -> set[str]:
-    found: set[str] = set()
-    if isinstance(document.data, dict):
-        for job in [document.data, *_mappings(document.data.get("jobs"))]:
-            for_each = job.get("for_each")
-            file = for_each.get("file") if isinstance(for_each, dict) else for_each
-            found |= {
-                _real(folder / path)
-                for path in (file, job.get("body_file"))
-                if isinstance(path, str) and "\0" not in path
-            }
-    return found
-
-
-def _real(path: Path) -> str:
-    """Follow links as far as they lead; those in a circle are nobody's fault here."""
-    return os.path.realpath(path)
+def _data_files(document: Document, path: str) -> Iterator[str]:
+    """Find the files that a document's jobs read, links followed as far as they lead."""
+    if not isinstance(document.data, dict):
+        return
+    for job in [document.data, *_mappings(document.data.get("jobs"))]:
+        for_each = job.get("for_each")
+        file = for_each.get("file") if isinstance(for_each, dict) else for_each
+        for each in (file, job.get("body_file")):
+            if isinstance(each, str) and "\0" not in each:
+                yield os.path.realpath(Path(path).parent / each)
 
 
 def _mappings(value: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from qstash_jobs.api.workspace import find_project
 from qstash_jobs.boundary import Clock, Ledger, Line
 from qstash_jobs.clock import SystemClock
 from qstash_jobs.errors import AuthenticationError, UsageError
-from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.project import Project
 from qstash_jobs.settings import (
     DEFAULT_URL,
@@ -21,7 +20,6 @@ from qstash_jobs.settings import (
     state_folder,
     working_folder,
 )
-from qstash_jobs.transport import open_line
 from qstash_jobs.value import dataclass
 from qstash_jobs.wire.server import Server
 
@@ -47,6 +45,8 @@ class Service:
         return f"{self.server.place} {self.account or ''}".strip()
 
     def open_line(self) -> Line:
+        from qstash_jobs.transport import open_line
+
         return open_line(self.server, self.token, environment=self.env)
 
 
@@ -120,6 +120,8 @@ def holds_ledger(path: Path) -> bool:
 
 def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
     """Open the ledger; LedgerError says what is wrong with it."""
+    from qstash_jobs.ledger.sqlite import open_sqlite
+
     return open_sqlite(path, read_only=read_only)
 
 
