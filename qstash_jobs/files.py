@@ -194,9 +194,10 @@ def _open(path: Path | str, shown: str) -> int:
 
 
 def _read(path: Path | str, shown: str, *, most: int) -> bytes:
-    with open(_open(path, shown), "rb") as file:
+    with open(_open(path, shown), "rb", buffering=0) as file:
         try:
-            return file.read(most)
+            # room for as much as is allowed would be taken first: sixteen megabytes for a few hundred bytes
+            return file.read(most) if os.fstat(file.fileno()).st_size >= most else file.readall()[:most]
         except OSError as error:
             raise _unreadable(shown, error) from error
 

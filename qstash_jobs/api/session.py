@@ -170,7 +170,7 @@ class Session:
             job,
             scope=job_scope(scope, job),
             context=self._context,
-            folder=(self.workspace.root / file.name).parent,
+            file=self.workspace.root / file.name,
             root=self.workspace.root,
             group_names=self.resources.group_names,
         )

@@ -69,7 +69,7 @@ class Task:
         *,
         scope: Scope,
         context: Context,
-        folder: Path,
+        file: Path,
         root: Path,
         group_names: Mapping[str, str],
     ) -> None:
@@ -77,7 +77,7 @@ class Task:
         self._group_names = group_names
         self._scope = scope
         self._context = context
-        self._folder = folder
+        self._file = file
         self._root = root
         self._compiled, self._problems = compile_job(job)
         self._about = self._fill_about() if not self._problems else {}
@@ -171,7 +171,7 @@ class Task:
 
     def _from_file(self, for_each: dict[str, Any]) -> Iterator[Row]:
         file = for_each["file"]
-        path = inside(self._folder / file, self._root, shown=file)
+        path = inside(self._file.parent / file, self._root, shown=file)
         format_ = FORMATS.get(Path(file).suffix.lower())
         if format_ is None:
             raise FileError(f"{file} has to end in one of {', '.join(FORMATS)}")
@@ -214,7 +214,7 @@ class Task:
 
     def _read_body(self, name: str) -> bytes:
         try:
-            return read_body(self._folder / name, root=self._root, shown=name)
+            return read_body(self._file.parent / name, root=self._root, shown=name)
         except FileError as error:
             raise UnreadableError(
                 Finding(path=("body_file",), rule="job-body-file", message=str(error))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from qstash_jobs.api.workspace import Workspace
@@ -63,6 +64,8 @@ def file_scope(base: Scope, file: JobFile, workspace: Workspace) -> tuple[Scope,
     own = (Source(document=file.document, path=("vars",), fields=file.vars),) if file.vars else ()
     project = workspace.project
     sources = (*project.vars, *own, *project.environment_vars, *workspace.variables)
+    if not sources:
+        return base.with_roots(vars={}), []
     origins: dict[str, Source] = {name: source for source in sources for name in source.fields}
     values = {name: source.fields[name] for name, source in origins.items()}
 
@@ -114,6 +117,7 @@ def job_scope(scope: Scope, job: Job) -> Scope:
     return scope.with_roots(job={"id": job.id, "name": job.name, "file": job.file})
 
 
+@lru_cache(maxsize=16)
 def _times(moment: datetime) -> dict[str, str]:
     moment = moment.astimezone(UTC)
     return {

@@ -1,5 +1,6 @@
 """The data of a job file -> which of its two shapes it has."""
 
+from functools import cache
 from typing import Any, Literal
 
 from qstash_jobs.schema.published import job_file_schema
@@ -11,13 +12,13 @@ def shape(data: Any) -> Shape:
     """Tell a job set by its keys. `run_key` stands in both shapes, so it decides only where it stands alone."""
     if not isinstance(data, dict):
         return "single"
-    both = {"run_key", "version"}
-    if data.keys() & (_keys("job_set") - both):
+    if not _own_keys("job_set").isdisjoint(data):
         return "set"
-    if data.keys() & (_keys("single_job") - both):
+    if not _own_keys("single_job").isdisjoint(data):
         return "single"
     return "set" if "run_key" in data else "single"
 
 
-def _keys(definition: str) -> set[str]:
-    return set(job_file_schema()["$defs"][definition]["properties"])
+@cache
+def _own_keys(definition: str) -> frozenset[str]:
+    return frozenset(job_file_schema()["$defs"][definition]["properties"]) - {"run_key", "version"}

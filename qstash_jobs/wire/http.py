@@ -1,7 +1,6 @@
 """One HTTP exchange as values: what is sent, what came back, or how it was lost."""
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from qstash_jobs.value import dataclass
 
@@ -72,6 +71,8 @@ Answer = Reply | Unreachable | Untrusted | Held | Lost
 
 def read_date(text: str | None) -> datetime | None:
     """Read a date as headers have it (RFC 9110 5.6.7); aware, None where it is none."""
+    from email.utils import parsedate_to_datetime
+
     try:
         date = parsedate_to_datetime(text or "")
     except (ValueError, TypeError, IndexError, OverflowError):
