@@ -1,7 +1,8 @@
 """What the steps need of the world, as protocols of a few methods."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -94,9 +95,28 @@ class Watch(Protocol):
         """End the wait that another thread is in."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a run holds against others: a job file of a project and an environment."""
+
+    text: str
+    run_key: str | None = None
+    """Runners of this run key may hold it together, where the ledger can be shared; None: nobody else may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """What was not written, because another runner has the message by now: identities of slots."""
+
+    claims: frozenset[tuple[int, str, str | int, int]] = frozenset()
+    results: frozenset[tuple[int, str, str | int, int]] = frozenset()
+
+
 class Ledger(Protocol):
     """What is remembered between runs. Every write is durable when its call returns.
 
+    Several runners may share one, if it can be shared. A claim (an intent in the state `sending`) is good for some
+    time by a clock that they share; until it is over, or settled by its result, nobody else can claim the message.
     Every method raises LedgerError where the ledger cannot be read or written.
     """
 
@@ -108,8 +128,21 @@ class Ledger(Protocol):
     def fingerprint_key(self) -> bytes:
         """The key of the fingerprints' HMAC, random for each ledger."""
 
-    def lock(self, scopes: Sequence[str], *, wait_s: float = 0) -> AbstractContextManager[None]:
-        """Hold these scopes against every other run on this ledger; LockedError when one stays taken."""
+    @property
+    def claim_s(self) -> float:
+        """How long after its writing began a claim may be acted on: others may take it some time later.
+
+        Infinite where nobody else can.
+        """
+
+    def now(self) -> datetime | None:
+        """Return the time by the clock that runners share, UTC; None where that is the machine's own."""
+
+    def lock(self, scopes: Sequence[Scope], *, wait_s: float = 0) -> AbstractContextManager[None]:
+        """Hold these scopes against other runs on this ledger; LockedError when one stays taken."""
+
+    def hold_queue(self, key: int, queue: str) -> bool:
+        """Hold a queue of a run key against other runners until the lock is let go; False while one has it."""
 
     def open_key(self, key: RunKey, *, run: str, at: datetime) -> OpenKey:
         """Find a run key, or make it with this run as its first."""
@@ -139,7 +172,7 @@ class Ledger(Protocol):
         """Look messages up, all of one run key; the answer is in the order of the question.
 
         A slot with a row key is found by it, whatever its row number was then. The record of the highest
-        generation at or below the slot's is returned.
+        generation at or below the slot's is returned. `is_held` says of one whether another runner has it now.
         """
 
     def doubts(self, key: int) -> Iterator[Record]:
@@ -165,11 +198,14 @@ class Ledger(Protocol):
         windows: Sequence[Window] = (),
         released: Sequence[str] = (),
         evidence: Sequence[Evidence] = (),
-    ) -> None:
+        queues: Collection[tuple[int, str]] = (),
+    ) -> Lost:
         """Write in one durable transaction: first results (compare-and-set on the attempt), then intents and windows.
 
         An intent replaces what is known of its slot. A window replaces the one of its id. `released` are ids whose
         windows are forgotten with these results, because their messages were rejected; that comes before `windows`.
+        What other runners have is left as it is, and returned: a message that one has claimed or settled meanwhile,
+        a window of another message, and everything where one of the `queues`, each of a key, is not held any more.
         """
 
     def runs(self, *, limit: int | None = None) -> Iterator[Run]:

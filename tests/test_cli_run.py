@@ -13,6 +13,7 @@ from qstash_jobs.api.run import Tools, Wish
 from qstash_jobs.api.run import run as run_jobs
 from qstash_jobs.api.workspace import Inputs, load
 from qstash_jobs.api.world import find_service, open_ledger, system_clock
+from qstash_jobs.boundary import Scope
 from qstash_jobs.local import start_server
 from qstash_jobs.local.world.quota import FREE
 
@@ -314,7 +315,7 @@ def test_a_second_run_of_the_same_jobs_is_told_that_one_is_under_way(cli) -> Non
     cli.write("qstash-jobs.yaml", "project: shop\n")
     cli.write("a.yaml", HELLO)
     ledger = open_ledger(cli.ledger)
-    with ledger.lock(["shop\n\na"]):
+    with ledger.lock([Scope(text="shop\n\na")]):
         answer = cli("run", "a.yaml")
         assert answer.code == 7
         assert "another run of these jobs is under way (pid " in answer.err

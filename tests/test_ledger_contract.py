@@ -12,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qstash_jobs.boundary import Ledger
+from qstash_jobs.boundary import Ledger, Scope
 from qstash_jobs.errors import LedgerError, LockedError
+from qstash_jobs.ledger.postgres.address import Address
+from qstash_jobs.ledger.postgres.ledger import open_postgres
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.outcome import Endpoint
 from qstash_jobs.record import (
@@ -39,12 +41,17 @@ Open = Callable[[], Ledger]
 """Opens the test's ledger, the same one each time."""
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres"])
 def open_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     opened: list[Ledger] = []
+    if request.param == "postgres":
+        address = Address(url=request.getfixturevalue("postgres_url"))
 
     def open_() -> Ledger:
-        opened.append(open_sqlite(tmp_path / "state" / "ledger.db"))
+        if request.param == "postgres":
+            opened.append(open_postgres(address))
+        else:
+            opened.append(open_sqlite(tmp_path / "state" / "ledger.db"))
         return opened[-1]
 
     yield open_
@@ -98,6 +105,10 @@ def find(ledger: Ledger, slot: Slot) -> Record:
     (found,) = ledger.find([slot])
     assert found is not None
     return found
+
+
+def scopes(*texts: str) -> list[Scope]:
+    return [Scope(text=text) for text in texts]
 
 
 # its own facts
@@ -282,7 +293,7 @@ def test_results_are_written_before_the_intents_of_the_same_write(ledger: Ledger
     slot = Slot(key=new_key(ledger), job="a")
     ledger.write(intents=[record(slot)])
     again = record(slot, attempt=2)
-    ledger.write(results=[result(slot)], intents=[again])
+    ledger.write(results=[replace(result(slot), state=State.WAITING)], intents=[again])
     assert ledger.find([slot]) == [again]
 
 
@@ -570,27 +581,27 @@ def test_a_text_that_means_no_message_finds_none(ledger: Ledger, text: str) -> N
 def test_the_same_jobs_cannot_run_twice_at_once(open_ledger: Open) -> None:
     one, other = open_ledger(), open_ledger()
     with (
-        one.lock(["shop/jobs/a.yaml"]),
+        one.lock(scopes("shop/jobs/a.yaml")),
         pytest.raises(LockedError, match="another run of these jobs is under way"),
-        other.lock(["shop/jobs/b.yaml", "shop/jobs/a.yaml"]),
+        other.lock(scopes("shop/jobs/b.yaml", "shop/jobs/a.yaml")),
     ):
         pytest.fail("both hold it")
-    with other.lock(["shop/jobs/a.yaml"]):
+    with other.lock(scopes("shop/jobs/a.yaml")):
         pass
 
 
 def test_a_lock_that_cannot_be_had_whole_is_not_kept_in_part(open_ledger: Open) -> None:
     one, other = open_ledger(), open_ledger()
-    with one.lock(["b"]):
-        with pytest.raises(LockedError), other.lock(["a", "b", "c"]):
+    with one.lock(scopes("b")):
+        with pytest.raises(LockedError), other.lock(scopes("a", "b", "c")):
             pytest.fail("both hold it")
-        with one.lock(["a", "c"]):
+        with one.lock(scopes("a", "c")):
             pass
 
 
 def test_unrelated_jobs_run_side_by_side(open_ledger: Open) -> None:
     one, other = open_ledger(), open_ledger()
-    with one.lock(["a", "b", "a"]), other.lock(["c"]):
+    with one.lock(scopes("a", "b", "a")), other.lock(scopes("c")):
         pass
 
 
@@ -599,17 +610,17 @@ def test_waiting_gets_the_lock_when_the_other_run_ends(open_ledger: Open) -> Non
     held, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with one.lock(["a"]):
+        with one.lock(scopes("a")):
             held.set()
             leave.wait(10)
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait(10)
-    with pytest.raises(LockedError), other.lock(["a"], wait_s=0.15):
+    with pytest.raises(LockedError), other.lock(scopes("a"), wait_s=0.15):
         pytest.fail("both hold it")
     threading.Timer(0.2, leave.set).start()
-    with other.lock(["a"], wait_s=10):
+    with other.lock(scopes("a"), wait_s=10):
         assert leave.is_set()
     thread.join()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from qstash_jobs.boundary import Scope
 from qstash_jobs.errors import LedgerError, LockedError
 from qstash_jobs.ledger.opening import connect, require_sqlite
 from qstash_jobs.ledger.sqlite import SqliteLedger, open_sqlite
@@ -26,6 +27,7 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from qstash_jobs.boundary import Scope
 from qstash_jobs.errors import StopError
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.outcome import Endpoint
@@ -98,7 +100,7 @@ def mode(path: Path) -> int:
 
 def test_only_its_owner_can_read_the_ledger(tmp_path: Path, path: Path) -> None:
     ledger = open_sqlite(path)
-    with ledger.lock(["a"]):
+    with ledger.lock([Scope(text="a")]):
         made = {one.relative_to(tmp_path): one for one in tmp_path.rglob("*")}
         assert {mode(one) for one in made.values() if one.is_dir()} == {0o700}
         assert {mode(one) for one in made.values() if one.is_file()} == {0o600}
@@ -398,7 +400,7 @@ def test_a_ledger_damaged_while_in_use_is_a_ledger_error(path: Path) -> None:
 
 HOLD = """
 ledger = open_sqlite(Path(sys.argv[1]))
-with ledger.lock(sys.argv[2:]):
+with ledger.lock([Scope(text=one) for one in sys.argv[2:]]):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -408,12 +410,12 @@ def test_another_program_that_holds_the_lock_is_named(path: Path, ledger: Sqlite
     with program(HOLD, path, "a", "b", stdin=subprocess.PIPE) as holder:
         assert line(holder) == "held"
         said = rf"run of these jobs is under way \(pid {holder.pid} since \d+-\d\d-\d\d \d\d:\d\d:\d\d UTC\)$"
-        with pytest.raises(LockedError, match=said), ledger.lock(["b"]):
+        with pytest.raises(LockedError, match=said), ledger.lock([Scope(text="b")]):
             pytest.fail("both hold it")
-        with ledger.lock(["c"]):
+        with ledger.lock([Scope(text="c")]):
             pass
         holder.communicate("\n")
-    with ledger.lock(["a", "b"]):
+    with ledger.lock([Scope(text="a"), Scope(text="b")]):
         pass
 
 
@@ -422,12 +424,12 @@ def test_a_lock_ends_with_its_holder_however_that_ends(path: Path, ledger: Sqlit
         assert line(holder) == "held"
         holder.kill()
         holder.wait()
-        with ledger.lock(["a"]):
+        with ledger.lock([Scope(text="a")]):
             pass
 
 
 def test_the_files_of_locks_stay(path: Path, ledger: SqliteLedger) -> None:
-    with ledger.lock(["a"]):
+    with ledger.lock([Scope(text="a")]):
         held = sorted(path.with_name("ledger.db.lock.d").iterdir())
     assert sorted(path.with_name("ledger.db.lock.d").iterdir()) == held
 

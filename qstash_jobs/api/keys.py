@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from qstash_jobs.api.variables import RunFacts
-from qstash_jobs.boundary import Ledger
+from qstash_jobs.boundary import Ledger, Scope
 from qstash_jobs.record import OpenKey, RunKey
 
 
-def lock_scope(project: str, environment: str, file: str) -> str:
+def lock_scope(project: str, environment: str, file: str) -> Scope:
     """Name what runs of one job file lock, whatever their run keys; `file` is what its jobs' names begin with."""
-    return f"{project}\n{environment}\n{file}"
+    return Scope(text=f"{project}\n{environment}\n{file}")
 
 
 class Keys:

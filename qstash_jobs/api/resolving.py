@@ -5,7 +5,7 @@ from datetime import datetime
 
 from qstash_jobs.api.finding import find_key
 from qstash_jobs.api.keys import lock_scope
-from qstash_jobs.boundary import Ledger
+from qstash_jobs.boundary import Ledger, Scope
 from qstash_jobs.errors import UsageError
 from qstash_jobs.record import Evidence, Record, Result, State, Verdict, Witness
 from qstash_jobs.state import DOUBTFUL, change
@@ -39,7 +39,7 @@ def _released(ledger: Ledger, record: Record) -> Sequence[str]:
     return (record.dedup_id,) if window is not None and window.slot.identity == record.slot.identity else ()
 
 
-def _scope(ledger: Ledger, record: Record) -> str:
+def _scope(ledger: Ledger, record: Record) -> Scope:
     """Name the lock that a run of the message's job file holds."""
     key = find_key(ledger, record.slot.key).key
     # a job's name is its file's, a colon, and its id, which holds none

@@ -15,7 +15,7 @@ from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.tally import INTERRUPTED, Tally, exit_code_of, exit_code_of_run
 from qstash_jobs.api.workspace import STDIN, Inputs, Workspace
 from qstash_jobs.api.world import Service, chance
-from qstash_jobs.boundary import Clock, Ledger
+from qstash_jobs.boundary import Clock, Ledger, Scope
 from qstash_jobs.errors import LedgerError, UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem, Severity
@@ -147,7 +147,7 @@ def _check_wish(wish: Wish, inputs: Inputs) -> None:
         raise UsageError("--again publishes once more what was published; say which jobs with --job GLOB")
 
 
-def _scopes(workspace: Workspace, project_name: str) -> list[str]:
+def _scopes(workspace: Workspace, project_name: str) -> list[Scope]:
     """Two runs of one job file wait for each other, whatever their run keys."""
     return [lock_scope(project_name, workspace.project.environment, file.name) for file in workspace.files]
 

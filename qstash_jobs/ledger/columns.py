@@ -55,7 +55,7 @@ def write_record(record: Record, number: Number) -> tuple[Any, ...]:
     )
 
 
-def read_record(columns: Sequence[Any], text: Text) -> Record:
+def read_record(columns: Sequence[Any], text: Text, *, is_held: bool = False) -> Record:
     (
         key,
         job,
@@ -92,6 +92,7 @@ def read_record(columns: Sequence[Any], text: Text) -> Record:
         endpoints=read_endpoints(endpoints),
         status=status or None,
         error=error or None,
+        is_held=is_held,
     )
 
 

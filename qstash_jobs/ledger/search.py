@@ -41,23 +41,16 @@ class Search:
         The bare name of a job with rows means any of its messages.
         """
         if text.startswith("qj-"):
-            return self._find_by_id(text.removeprefix("qj-").lower())
+            ids = id_range(text)
+            return self._select("id BETWEEN :first AND :last", first=ids[0], last=ids[1]) if ids else []
         return (
             self._select(_HAS_MESSAGE_ID, text=text) if text.startswith("msg_") else self._find_by_name(text)
-        )
-
-    def _find_by_id(self, digits: str) -> list[Record]:
-        if len(digits) > _DIGITS or set(digits) - set("0123456789abcdef"):
-            return []
-        first, last = digits.ljust(_DIGITS, "0"), digits.ljust(_DIGITS, "f")
-        return self._select(
-            "id BETWEEN :first AND :last", first=bytes.fromhex(first), last=bytes.fromhex(last)
         )
 
     def _find_by_name(self, text: str) -> list[Record]:
         job = self._names.find(text)
         found = [] if job is None else self._select("job = :job", job=job)
-        for name, row_key in _read_row_names(text):
+        for name, row_key in read_row_names(text):
             job = self._names.find(name)
             if job is not None:
                 row = int(row_key) if row_key.isascii() and row_key.isdigit() and len(row_key) < 18 else -1
@@ -78,7 +71,15 @@ class Search:
         return [columns.read_record(row, self._names.text) for row in rows]
 
 
-def _read_row_names(text: str) -> Iterator[tuple[str, str]]:
+def id_range(text: str) -> tuple[bytes, bytes] | None:
+    """Give the first and the last of our ids that begin so, as they are stored; None where none can."""
+    digits = text.removeprefix("qj-").lower()
+    if len(digits) > _DIGITS or set(digits) - set("0123456789abcdef"):
+        return None
+    return bytes.fromhex(digits.ljust(_DIGITS, "0")), bytes.fromhex(digits.ljust(_DIGITS, "f"))
+
+
+def read_row_names(text: str) -> Iterator[tuple[str, str]]:
     """Give every way to read a text as `job[row key]`; `identity.message_name` writes it."""
     for place, letter in enumerate(text):
         if letter == "[" and text.endswith("]"):

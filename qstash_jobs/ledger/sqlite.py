@@ -5,12 +5,14 @@ the thread that opened it.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from math import inf
 from pathlib import Path
 
+from qstash_jobs.boundary import Lost, Scope
 from qstash_jobs.errors import LedgerError
 from qstash_jobs.ledger import opening, upkeep
 from qstash_jobs.ledger.faults import as_ledger_errors
@@ -83,8 +85,19 @@ class SqliteLedger:
         with self._reporting():
             self._connection.close()
 
-    def lock(self, scopes: Sequence[str], *, wait_s: float = 0) -> AbstractContextManager[None]:
-        return hold(opening.lock_folder(self._path), scopes, wait_s=wait_s)
+    @property
+    def claim_s(self) -> float:
+        return inf
+
+    def now(self) -> None:
+        """The clock that runners share is the machine's own."""
+
+    def lock(self, scopes: Sequence[Scope], *, wait_s: float = 0) -> AbstractContextManager[None]:
+        """Hold scopes; nobody shares one, so that nothing else here has to ask for other runners."""
+        return hold(opening.lock_folder(self._path), [scope.text for scope in scopes], wait_s=wait_s)
+
+    def hold_queue(self, key: int, queue: str) -> bool:
+        return True
 
     # runs and their keys
 
@@ -168,13 +181,15 @@ class SqliteLedger:
         windows: Sequence[Window] = (),
         released: Sequence[str] = (),
         evidence: Sequence[Evidence] = (),
-    ) -> None:
+        queues: Collection[tuple[int, str]] = (),
+    ) -> Lost:
         with self._writing():
             self._messages.settle(results)
             self._windows.release(released)
             self._messages.put(intents)
             self._windows.put(windows)
             self._testimony.add(evidence)
+        return Lost()
 
     def messages(self, *, run: str | None = None) -> Iterator[Record]:
         with self._reporting():

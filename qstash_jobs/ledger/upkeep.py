@@ -10,13 +10,13 @@ from qstash_jobs.record import Pruned, State
 _MOST_FAULTS = 20
 """Faults of the file itself that are named."""
 
-_DOUBTFUL = f"state IN ('{State.SENDING}', '{State.IN_DOUBT}')"
+DOUBTFUL = f"state IN ('{State.SENDING}', '{State.IN_DOUBT}')"
 
 _STATES = ", ".join(f"'{state}'" for state in State)
 
-_FAULTS = {
+FAULTS = {
     f"state NOT IN ({_STATES})": "in a state that this version does not know",
-    f"{_DOUBTFUL} AND maybe_wall IS NULL": "that may have been accepted, with no moment at which that was",
+    f"{DOUBTFUL} AND maybe_wall IS NULL": "that may have been accepted, with no moment at which that was",
     (
         "state = 'published' AND endpoints = '' AND NOT EXISTS (SELECT 1 FROM evidence "
         "WHERE evidence.key = messages.key AND evidence.job = messages.job "
@@ -36,10 +36,15 @@ def check(connection: sqlite3.Connection) -> Iterator[str]:
     """Read everything and say what is not in order, a sentence each."""
     faults = connection.execute(f"PRAGMA integrity_check({_MOST_FAULTS})").fetchall()
     yield from (f"the file is damaged: {text}" for (text,) in faults if text != "ok")
-    for condition, fault in _FAULTS.items():
+    for condition, fault in FAULTS.items():
         number = _count(connection, f"messages WHERE {condition}")
         if number:
-            yield f"{number:,} {'message is' if number == 1 else 'messages are'} there {fault}"
+            yield say_fault(number, fault)
+
+
+def say_fault(number: int, fault: str) -> str:
+    """Say how many messages are as none should be."""
+    return f"{number:,} {'message is' if number == 1 else 'messages are'} there {fault}"
 
 
 def newest_at(connection: sqlite3.Connection) -> datetime | None:
@@ -69,8 +74,8 @@ def forget(connection: sqlite3.Connection, *, before: datetime, now: datetime) -
     cutoff, held_from = columns.write_time(before), now.timestamp()
     connection.execute(f"CREATE TEMP TABLE old AS SELECT number FROM keys WHERE {_USED} < ?", (cutoff,))  # noqa: S608
     try:
-        doubtful = _count(connection, f"messages WHERE key IN (SELECT number FROM old) AND {_DOUBTFUL}")  # noqa: S608
-        connection.execute(f"DELETE FROM old WHERE number IN (SELECT key FROM messages WHERE {_DOUBTFUL})")  # noqa: S608
+        doubtful = _count(connection, f"messages WHERE key IN (SELECT number FROM old) AND {DOUBTFUL}")  # noqa: S608
+        connection.execute(f"DELETE FROM old WHERE number IN (SELECT key FROM messages WHERE {DOUBTFUL})")  # noqa: S608
         held = _count(connection, "old WHERE number IN (SELECT key FROM windows WHERE until > ?)", held_from)
         connection.execute(
             "DELETE FROM old WHERE number IN (SELECT key FROM windows WHERE until > ?)", (held_from,)
