@@ -76,12 +76,19 @@ class Desk:
             fallen = self._hand_out()
             if not self._is_under_way():
                 break
-            self._hear(self.crew.listen(0 if fallen else self._timeout_s()))
+            self._hear(self._listen(fallen))
         else:
             raise self.crash
         self._leave()
         self.journal.write()
         self.journal.tell()
+
+    def _listen(self, fallen: int) -> list[News]:
+        """Hear what has come; as long as that is nothing, make ready what goes next, and then wait."""
+        news = self.crew.listen(0)
+        while not news and self.ending is None and self.schedule.prepare():
+            news = self.crew.listen(0)
+        return news if news or fallen else self.crew.listen(self._timeout_s())
 
     def _is_under_way(self) -> bool:
         return bool(self.flights) or (self.ending is None and self.schedule.has_more)

@@ -14,6 +14,9 @@ from qstash_jobs.publish.source import Source
 from qstash_jobs.publish.work import Batch, Try
 from qstash_jobs.value import dataclass
 
+GROUP_S = 0.02
+"""How long batches are gathered for one commit; the answers of those that are out wait meanwhile."""
+
 Busy = frozenset[str]
 """Queues of which a batch is on the wire."""
 
@@ -44,10 +47,16 @@ class Schedule:
             self.next = self.next or self._pull(now_s, busy)
             if self.next is None or len(chosen) >= room or self.pace.wait_s(now_s) > 0:
                 return chosen
+            if chosen and self.clock.monotonic_s() - now_s > GROUP_S:
+                return chosen
             self.pace.take(len(self.next.tries), now_s)
             chosen.append(self.next)
             busy |= self.next.queues
             self.next = None
+
+    def prepare(self) -> bool:
+        """Make something ready that goes later; False where enough is."""
+        return self.source.prepare()
 
     def put_back(self, *batches: Batch, wait_s: float = 0) -> None:
         """Line up batches that were on the wire once more."""
@@ -64,7 +73,7 @@ class Schedule:
     def unfinished(self) -> Iterator[Try]:
         """Give what was sent in this run, or may have been in another, and waits for another try."""
         ahead = (self.next,) if self.next is not None else ()
-        for batch in (*ahead, *self.backlog, *self.source.parked):
+        for batch in (*ahead, *self.backlog, *self.source.read):
             yield from (
                 item for item in batch.tries if item.left is not None or item.doubtful_since is not None
             )

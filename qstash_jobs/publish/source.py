@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Envelope
@@ -12,8 +12,11 @@ from qstash_jobs.publish.settlement import SettledState, Settlement, Tell
 from qstash_jobs.publish.work import Batch, Try, gather
 from qstash_jobs.record import SETTLED, Instant, Record, State
 
-LOOK_UP = 500
-"""Messages that the ledger is asked about at once."""
+LOOK_UP = 50
+"""Messages that the ledger is asked about at once; answers wait while they are made."""
+
+AHEAD = 100
+"""Messages that are made ready while there is nothing else to do."""
 
 PARKED = 8
 """Batches that may wait for their queue; past that the source itself waits."""
@@ -41,17 +44,28 @@ class Source:
         self._held = Queues()
         self._batches = gather(self._sendable(envelopes), most=most)
         self._parked: deque[Batch] = deque()
+        self._ahead: deque[Batch] = deque()
+        self._most_ahead = max(1, AHEAD // most)
         self._is_exhausted = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left to hand out, now or later."""
-        return self._is_exhausted and not self._parked
+        return self._is_exhausted and not self._parked and not self._ahead
 
     @property
-    def parked(self) -> Iterator[Batch]:
-        """What was read and waits for its queue."""
-        return iter(self._parked)
+    def read(self) -> Iterator[Batch]:
+        """What was read, and waits for its queue or its turn."""
+        return chain(self._parked, self._ahead)
+
+    def prepare(self) -> bool:
+        """Make another batch ready; False where enough are, or none is left."""
+        if self._is_exhausted or len(self._ahead) >= self._most_ahead:
+            return False
+        pulled = self._pull()
+        if pulled is not None:
+            self._ahead.append(pulled)
+        return pulled is not None
 
     def next(self, busy: frozenset[str]) -> Batch | None:
         """Return the first batch that needs none of the busy queues, or None while there is none."""
@@ -62,15 +76,19 @@ class Source:
                 return batch
             passed |= batch.queues
         while len(self._parked) < PARKED:
-            pulled = next(self._batches, None)
+            pulled = self._ahead.popleft() if self._ahead else self._pull()
             if pulled is None:
-                self._is_exhausted = True
                 return None
             if passed.isdisjoint(pulled.queues):
                 return pulled
             self._parked.append(pulled)
             passed |= pulled.queues
         return None
+
+    def _pull(self) -> Batch | None:
+        pulled = next(self._batches, None)
+        self._is_exhausted = pulled is None
+        return pulled
 
     def _sendable(self, envelopes: Iterable[Envelope]) -> Iterator[Try]:
         waiting = iter(envelopes)
