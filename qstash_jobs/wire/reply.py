@@ -47,6 +47,8 @@ def read_publish(answer: Answer, *, group: bool, now: datetime) -> Outcome:
         outcome = read_refusal(answer, now=now)
         return _explain_group(outcome) if group and isinstance(outcome, Rejected) else outcome
     value = _read_json(answer)
+    if not group and (plain := _read_plain(answer.status, [value])) is not None:
+        return plain[0]
     shape = _read_shape(answer.status, [value])
     if not group and not (isinstance(value, dict) and _message_id(value)):
         return _unreadable(answer.status, value)
@@ -75,11 +77,26 @@ def read_batch(
     if len(elements) != len(groups):
         reason = f"answered {answer.status} with {len(elements)} results for {len(groups)} messages"
         return (Unknown(reason=reason, status=answer.status),) * len(groups)
+    if True not in groups and (plain := _read_plain(answer.status, elements)) is not None:
+        return plain
     shape = _read_shape(answer.status, elements)
     return tuple(
         _read_message(element, group=group, shape=shape)
         for element, group in zip(elements, groups, strict=True)
     )
+
+
+def _read_plain(status: int, elements: Sequence[object]) -> tuple[Published, ...] | None:
+    """Read the answer that nearly all are: an id for each message and not a word more; None where it says more."""
+    # 202 alone says that a message is a duplicate, as `_read_shape` knows
+    if status == 202:
+        return None
+    outcomes = []
+    for element in elements:
+        if not isinstance(element, dict) or len(element) != 1 or not (message_id := _message_id(element)):
+            return None
+        outcomes.append(Published(status=status, endpoints=(Endpoint(message_id=message_id),)))
+    return tuple(outcomes)
 
 
 class _NotJson:
