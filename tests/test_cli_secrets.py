@@ -41,10 +41,15 @@ def test_a_server_that_repeats_them_gets_them_into_no_output_and_no_ledger(
     monkeypatch.chdir(tmp_path)
     assert run(["run", "job.yaml", "--results", "results.jsonl", *ledger]) == 1
     assert run(["run", "job.yaml", "--format", "jsonl", *ledger]) == 1
-    for command in (["plan"], ["plan", "--format", "jsonl"], ["plan", "--format", "curl"], ["validate"]):
-        assert run([*command, "job.yaml"]) == 0
+    for format_ in ("markdown", "junit"):
+        assert run(["run", "job.yaml", "--format", format_, *ledger]) == 1
+    for format_ in ("text", "jsonl", "curl", "markdown"):
+        assert run(["plan", "job.yaml", "--format", format_]) == 0
+    for format_ in ("text", "json", "github", "sarif", "junit"):
+        assert run(["validate", "job.yaml", "--format", format_]) == 0
     assert run(["runs", *ledger]) == 0
-    assert run(["show", "job:job", *ledger]) == 0
+    for format_ in ("text", "json", "jsonl", "html", "markdown", "junit", "csv"):
+        assert run(["show", "job:job", "--format", format_, *ledger]) == 0
     printed = capfd.readouterr()
     kept = [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
     assert any("results" in path.name for path in tmp_path.iterdir())

@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from qstash_jobs.outcome import Endpoint
 from qstash_jobs.record import Evidence, Instant, Record, Run, Slot, State, Verdict, Witness
 from qstash_jobs.report.escape import UNSAFE
+from qstash_jobs.report.messages import write_record, write_record_json, write_records_jsonl
 from qstash_jobs.report.records import ResultLine, suggest_next, write_job, write_result, write_result_json
 from qstash_jobs.report.runs import (
-    write_record,
-    write_record_json,
-    write_records_jsonl,
     write_run,
     write_run_json,
     write_runs,

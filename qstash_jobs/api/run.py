@@ -136,9 +136,10 @@ def run(
         if not confirm(_intention(session, run_id, tools)):
             return Report(run=None, exit_code=0, totals={}, problems=tuple(problems))
         options = replace(wish.options, skip=skip)
-        return _publish(
+        report = _publish(
             session, keys, replace(wish, options=options), tools, run_id, tell=tell, stopping=stopping
         )
+        return replace(report, problems=tuple(problems))
 
 
 def _check_wish(wish: Wish, inputs: Inputs) -> None:

@@ -42,7 +42,7 @@ def show_arrivals(server: LocalServer, tools: Tools, run: str, terminal: Termina
         progress.target.message_id: progress
         for progress in follow_messages(targets, tools.service, tools.clock, wait_s=LOG_PATIENCE_S)
     }
-    show = terminal.note if format_ == "jsonl" or terminal.quiet else terminal.result
+    show = terminal.note if format_ != "text" or terminal.quiet else terminal.result
     for line in _write_deliveries(server, followed, terminal):
         show(line)
     return _sum_up(followed.values(), tools, terminal)

@@ -97,6 +97,47 @@ def environment(command: F) -> F:
     )(command)
 
 
+STATES = (
+    "published",
+    "deduplicated",
+    "partial",
+    "rejected",
+    "in_doubt",
+    "planned",
+    "waiting",
+    "skipped",
+    "abandoned",
+)
+"""What a message can be in, as `--state` takes it."""
+
+
+def choosing(command: F) -> F:
+    """The options that choose messages of the ledger."""
+    command = click.option(
+        "--job", "jobs", multiple=True, metavar="GLOB", help="Only jobs whose full name or id matches."
+    )(command)
+    return click.option(
+        "--state",
+        "states",
+        multiple=True,
+        type=click.Choice(STATES),
+        metavar="STATE",
+        help="Only what has messages in this state, such as rejected or in_doubt; may be given again.",
+    )(command)
+
+
+def history_format(command: F) -> F:
+    """The formats in which the ledger's history is shown."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(["text", "json", "jsonl", "html", "markdown", "junit", "csv"]),
+        default="text",
+        show_default=True,
+        help="For people, for programs, a page, for a pull request, for CI systems, for spreadsheets.",
+    )(command)
+
+
 def batch_size(command: F) -> F:
     """How many messages share a request."""
     return click.option(

@@ -2,10 +2,12 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from qstash_jobs.api.results import describe
 from qstash_jobs.cli.terminal import OutputError, Terminal, explain_error
@@ -20,6 +22,9 @@ from qstash_jobs.report.records import (
     write_result_json,
 )
 
+if TYPE_CHECKING:
+    from qstash_jobs.report.conclusion import Conclusion
+
 FINE = (State.PUBLISHED, State.DEDUPLICATED, "skipped")
 
 
@@ -32,6 +37,8 @@ class Results:
         self._path = path
         self._file: TextIO | None = None
         self._rows: dict[str, Counter[str]] = {}
+        self._told: list[tuple[ResultLine, bool]] = []
+        """What a document tells one by one, and whether it was somebody else's message."""
         self._stack = ExitStack()
         self.has_failed = False
         """Some results could not be shown or kept."""
@@ -64,16 +71,48 @@ class Results:
         if self._format == "jsonl":
             self._show(write_result_json(result))
             return
+        if self._format != "text":
+            self._gather(result, foreign=settlement.foreign)
+            return
         line = write_result(result, colour=self._terminal.colour)
         is_fine = result.state in FINE and not settlement.foreign
         if line is not None and not (self._terminal.quiet and is_fine):
             self._show(line)
 
-    def end(self) -> None:
-        """Show the jobs with rows."""
+    def end(self, conclude: "Callable[[], Conclusion]") -> None:
+        """Show the jobs with rows, or the document in which all is told at once."""
+        if self._format in ("markdown", "junit"):
+            self._show_document(conclude())
+        if self._format != "text":
+            return
         for job, totals in self._rows.items():
             if not (self._terminal.quiet and set(totals) <= set(FINE)):
                 self._show(write_job(job, totals, colour=self._terminal.colour))
+
+    def _gather(self, result: ResultLine, *, foreign: bool) -> None:
+        """Keep what a document tells; its secrets are hidden first, as it cuts texts and takes them apart."""
+        if result.row and is_told_with_its_job(result.state):
+            return
+        hide = self._terminal.mask.hide
+        hidden = replace(
+            result,
+            name=hide(result.name),
+            reason=None if result.reason is None else hide(result.reason),
+            error=None if result.error is None else hide(result.error),
+        )
+        self._told.append((hidden, foreign))
+
+    def _show_document(self, conclusion: "Conclusion") -> None:
+        from qstash_jobs.report.conclusion import write_conclusion_junit, write_conclusion_markdown
+        from qstash_jobs.report.digest import Digest
+
+        if conclusion.is_empty:
+            return
+        digest = Digest(told=self._told, jobs=self._rows)
+        if self._format == "junit":
+            self._show(write_conclusion_junit(digest, conclusion))
+        else:
+            self._show("\n".join(write_conclusion_markdown(digest, conclusion)))
 
     def _show(self, line: str) -> None:
         try:

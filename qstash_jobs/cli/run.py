@@ -80,10 +80,10 @@ from qstash_jobs.cli import options
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["text", "jsonl"]),
+    type=click.Choice(["text", "jsonl", "markdown", "junit"]),
     default="text",
     show_default=True,
-    help="For people, or a JSON line for each message.",
+    help="For people; a JSON line for each message; for the summary of a pipeline; for CI systems.",
 )
 @click.option(
     "--results",

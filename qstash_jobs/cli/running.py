@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from qstash_jobs.api.results import describe as describe_result
 from qstash_jobs.api.run import Intention, Report, Tools, Wish, run
@@ -21,6 +22,9 @@ from qstash_jobs.report.records import shorten_run, suggest_next, write_result_j
 from qstash_jobs.report.wording import count, write_totals
 from qstash_jobs.value import dataclass
 
+if TYPE_CHECKING:
+    from qstash_jobs.report.conclusion import Conclusion
+
 
 @dataclass(slots=True, kw_only=True)
 class Running:
@@ -36,6 +40,8 @@ class Running:
     """Who else has to hear of each message."""
     prepare: Callable[[Intention], None] = lambda _: None
     """What has to be done once it is sure that messages will be published."""
+    _begun: str | None = field(init=False, default=None)
+    """The run's id, once it is sure that messages will be published."""
 
     def publish(self, workspace: Workspace, wish: Wish) -> Report:
         """Run, showing results as they come."""
@@ -45,6 +51,7 @@ class Running:
                 self.note(settlement)
                 results.tell(run_id, settlement)
 
+            report: Report | None = None
             try:
                 report = run(
                     workspace,
@@ -60,7 +67,7 @@ class Running:
                 raise
             finally:
                 self.stop.at_once = True
-                results.end()
+                results.end(partial(self._conclude, workspace, report))
         worse = results.has_failed and report.exit_code not in (INTERRUPTED, TERMINATED)
         return replace(report, exit_code=OutputError.exit_code) if worse else report
 
@@ -76,6 +83,7 @@ class Running:
             self.terminal.warn("nothing was sent")
             return False
         self.prepare(intention)
+        self._begun = intention.run
         self.stop.at_once = False
         return True
 
@@ -105,7 +113,7 @@ class Running:
                 line = write_followed(
                     followed, now=clock.now(), width=self.terminal.width, colour=self.terminal.colour
                 )
-                show = self.terminal.note if self.given["format_"] == "jsonl" else self.terminal.result
+                show = self.terminal.result if self.given["format_"] == "text" else self.terminal.note
                 show(line)
         self.terminal.note(summarise_deliveries(states), run=run_id, deliveries=dict(states))
         if states["failed"] or states["cancelled"]:
@@ -128,6 +136,28 @@ class Running:
         if not self.given["local"]:
             for line in suggest_next(report.totals, run=run_id, waited=waited):
                 say(line)
+
+    def _conclude(self, workspace: Workspace, report: Report | None) -> "Conclusion":
+        """Say of a run what a document tells beside its messages; of one that broke off there is no report."""
+        from qstash_jobs.report.conclusion import Conclusion
+
+        if report is None or report.run is None:
+            problems = () if report is None else report.problems
+            return Conclusion(run=self._begun, problems=problems, files=workspace.documents)
+        service = self.tools.service
+        facts = [("to", f"{service.name}, account {service.account}" if service.account else service.name)]
+        facts += [("environment", workspace.project.environment)] if workspace.project.environment else []
+        if report.ending is not None:
+            facts.append(("stopped", report.ending.reason))
+        if not self.given["local"]:
+            facts += [("next", line) for line in suggest_next(report.totals, run=report.run)]
+        return Conclusion(
+            run=report.run,
+            facts=tuple(facts),
+            totals=report.totals,
+            problems=report.problems,
+            files=workspace.documents,
+        )
 
     def _show_problems(self, workspace: Workspace, problems: list[Problem]) -> None:
         known = dict(self.tools.secrets)

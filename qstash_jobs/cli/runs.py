@@ -1,42 +1,91 @@
 """`qstash-jobs runs`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from qstash_jobs.cli import options
 from qstash_jobs.cli.terminal import Terminal
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from qstash_jobs.api.history import RunFilter
+    from qstash_jobs.record import Run
+
 
 @click.command("runs")
 @options.ledger
 @options.environment
 @options.env_file
+@options.choosing
+@click.option(
+    "--outcome",
+    type=click.Choice(["ok", "failed", "unended"]),
+    help="Only runs that ended with exit code 0, with another, or not at all.",
+)
+@click.option(
+    "--since", metavar="WHEN", help="Started then or later: 2026-01-31, 2026-01-31T09:00Z, or 2d ago."
+)
+@click.option("--until", metavar="WHEN", help="Started before then.")
+@click.option("--run-key", metavar="KEY", help="Only runs with this key.")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="At most."
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "jsonl"]),
-    default="text",
-    show_default=True,
-    help="For people, or a JSON line for each run.",
-)
+@options.history_format
 def command(**given: Any) -> int:
     """List the runs of the ledger, newest first."""
+    from qstash_jobs.api.history import find_runs
     from qstash_jobs.api.world import project_here, reading_ledger, system_clock
-    from qstash_jobs.report.runs import write_runs, write_runs_jsonl
 
     terminal = Terminal()
+    now = system_clock().now()
+    wanted = _read_filter(given, now)
     with reading_ledger(given["ledger"], project_here(given["environment"])) as ledger:
-        runs = ledger.runs(limit=given["limit"])
-        if given["format_"] == "jsonl":
-            terminal.results(write_runs_jsonl(runs))
+        runs = find_runs(ledger, wanted, limit=given["limit"])
+        if given["format_"] != "text":
+            terminal.results(_write(runs, given["format_"]))
             return 0
+        from qstash_jobs.report.runs import write_runs
+
         known = list(runs)
-        now = system_clock().now()
         terminal.results(write_runs(known, now=now, width=terminal.width, colour=terminal.colour))
         if not known:
-            terminal.note("no runs yet")
+            terminal.note("no such runs" if wanted.is_narrow else "no runs yet")
     return 0
+
+
+def _read_filter(given: dict[str, Any], now: "datetime") -> "RunFilter":
+    from qstash_jobs.api.history import RunFilter
+    from qstash_jobs.cli.choosing import read_message_filter, read_moment
+    from qstash_jobs.cli.inputs import check_text
+
+    check_text("--run-key", given["run_key"])
+    return RunFilter(
+        messages=read_message_filter(given),
+        outcome=given["outcome"],
+        since=read_moment("--since", given["since"], now),
+        until=read_moment("--until", given["until"], now),
+        run_key=given["run_key"],
+    )
+
+
+def _write(runs: "Iterator[Run]", format_: str) -> "Iterable[str]":
+    from qstash_jobs import __version__
+    from qstash_jobs.report import history, page, sheet, spreadsheet, verdicts
+    from qstash_jobs.report import runs as report
+
+    match format_:
+        case "json":
+            return [report.write_runs_json(runs)]
+        case "csv":
+            return spreadsheet.write_runs_csv(runs)
+        case "markdown":
+            return sheet.write_markdown([history.sheet_of_runs(runs)], most=sheet.MARKDOWN_ROWS)
+        case "html":
+            return page.write_page([history.sheet_of_runs(runs)], most=page.ROWS, version=__version__)
+        case "junit":
+            return [verdicts.write_runs_junit(runs)]
+        case _:
+            return report.write_runs_jsonl(runs)

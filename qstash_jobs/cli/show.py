@@ -8,8 +8,10 @@ from qstash_jobs.cli import options
 from qstash_jobs.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from qstash_jobs.boundary import Ledger
-    from qstash_jobs.record import Run
+    from collections.abc import Iterable, Iterator
+
+    from qstash_jobs.record import Record, Run
+    from qstash_jobs.report.messages import Known
 
 
 @click.command("show")
@@ -18,64 +20,89 @@ if TYPE_CHECKING:
 @options.environment
 @options.env_file
 @click.option("--run", "run", metavar="RUN", help="The run that the message's name belongs to.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json", "jsonl"]),
-    default="text",
-    show_default=True,
-    help="For people, one JSON document, or a JSON line for each message.",
-)
+@options.choosing
+@options.history_format
 def command(**given: Any) -> int:
     """Show one run with its messages, or one message, as the ledger knows it.
 
     RUN is a run's id or its beginning. MESSAGE is a msg_… id of QStash, our qj-… id or its beginning, or a name.
+    --state and --job choose among the messages of a run.
     """
-    from qstash_jobs.api.finding import find_known_run, find_run
+    from qstash_jobs.api.finding import add_evidence, find_known_run, find_run
+    from qstash_jobs.api.history import find_messages
     from qstash_jobs.api.world import project_here, reading_ledger
+    from qstash_jobs.cli.choosing import read_message_filter
     from qstash_jobs.cli.inputs import check_text
+    from qstash_jobs.errors import UsageError
 
-    check_text("RUN|MESSAGE", given["what"])
+    what, format_ = given["what"], given["format_"]
+    check_text("RUN|MESSAGE", what)
+    wanted = read_message_filter(given)
+    terminal = Terminal()
     with reading_ledger(given["ledger"], project_here(given["environment"])) as ledger:
-        run = None if given["run"] else find_run(ledger, given["what"])
+        run = None if given["run"] else find_run(ledger, what)
         if run is not None:
-            _show_run(ledger, run, given["format_"])
+            records = find_messages(ledger, run.id, wanted)
+            terminal.results(_write_run(run, add_evidence(ledger, records), format_, terminal))
             return 0
+        if wanted.is_narrow:
+            raise UsageError(f"--state and --job choose among the messages of a run, and no run is {what}")
         within = find_known_run(ledger, given["run"]) if given["run"] else None
-        _show_message(ledger, given["what"], within.id if within else None, given["format_"])
+        found = ledger.find_messages(what, run=within.id if within else None)
+        if not found:
+            raise UsageError(f"the ledger knows no run and no message {what}; see qstash-jobs runs")
+        terminal.results(_write_messages(list(add_evidence(ledger, found)), format_, terminal))
     return 0
 
 
-def _show_run(ledger: "Ledger", run: "Run", format_: str) -> None:
-    from qstash_jobs.api.finding import add_evidence
+def _write_run(run: "Run", known: "Iterator[Known]", format_: str, terminal: Terminal) -> "Iterable[str]":
+    from qstash_jobs import __version__
     from qstash_jobs.api.world import system_clock
-    from qstash_jobs.report.runs import write_records_jsonl, write_run, write_run_json
+    from qstash_jobs.report import history, messages, page, runs, sheet, spreadsheet, verdicts
 
-    terminal = Terminal()
-    records = ledger.messages(run=run.id)
-    if format_ == "json":
-        terminal.result(write_run_json(run, add_evidence(ledger, records)))
-    elif format_ == "jsonl":
-        terminal.results(write_records_jsonl(add_evidence(ledger, records)))
-    else:
-        terminal.results(write_run(run, records, now=system_clock().now(), colour=terminal.colour))
+    match format_:
+        case "json":
+            return [runs.write_run_json(run, known)]
+        case "jsonl":
+            return messages.write_records_jsonl(known)
+        case "csv":
+            return spreadsheet.write_records_csv(known)
+        case "markdown":
+            return sheet.write_markdown(
+                [history.sheet_of_run(run, _records(known))], most=sheet.MARKDOWN_ROWS
+            )
+        case "html":
+            sheets = [history.sheet_of_run(run, _records(known))]
+            return page.write_page(sheets, most=page.ROWS, version=__version__)
+        case "junit":
+            return [verdicts.write_run_junit(run, _records(known))]
+        case _:
+            now = system_clock().now()
+            return runs.write_run(run, _records(known), now=now, colour=terminal.colour)
 
 
-def _show_message(ledger: "Ledger", text: str, run: str | None, format_: str) -> None:
+def _records(known: "Iterable[Known]") -> "Iterator[Record]":
+    return (record for record, _ in known)
+
+
+def _write_messages(known: "list[Known]", format_: str, terminal: Terminal) -> "Iterable[str]":
+    from qstash_jobs import __version__
     from qstash_jobs.api.world import system_clock
-    from qstash_jobs.errors import UsageError
-    from qstash_jobs.report.runs import write_record, write_record_json
+    from qstash_jobs.report import history, messages, page, sheet, spreadsheet, verdicts
 
-    found = ledger.find_messages(text, run=run)
-    if not found:
-        raise UsageError(f"the ledger knows no run and no message {text}; see qstash-jobs runs")
-    terminal = Terminal()
-    for number, record in enumerate(found):
-        (evidence,) = ledger.find_evidence([record.slot])
-        if format_ != "text":
-            terminal.result(write_record_json(record, evidence))
-            continue
-        if number:
-            terminal.result("")
-        now = system_clock().now()
-        terminal.results(write_record(record, evidence, now=now, colour=terminal.colour))
+    match format_:
+        case "json":
+            return [messages.write_records_json(known)]
+        case "jsonl":
+            return messages.write_records_jsonl(known)
+        case "csv":
+            return spreadsheet.write_records_csv(known)
+        case "markdown":
+            return sheet.write_markdown(list(history.sheets_of_messages(known)), most=sheet.MARKDOWN_ROWS)
+        case "html":
+            sheets = list(history.sheets_of_messages(known))
+            return page.write_page(sheets, most=page.ROWS, version=__version__)
+        case "junit":
+            return [verdicts.write_messages_junit(_records(known))]
+        case _:
+            return messages.write_records(known, now=system_clock().now(), colour=terminal.colour)

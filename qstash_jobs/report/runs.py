@@ -1,25 +1,24 @@
-"""The ledger's runs and messages -> a list of runs, one run with its messages, one message; for people and programs."""
+"""The ledger's runs -> a list of them, or one with its messages; for people and programs."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from qstash_jobs.identity import message_label
-from qstash_jobs.record import Evidence, Record, Run, Verdict, Witness
+from qstash_jobs.record import Record, Run
 from qstash_jobs.report.escape import escape, write_json
-from qstash_jobs.report.layout import Style, align, pad, paint
-from qstash_jobs.report.records import STATE_STYLES, collect_endpoints, shorten_run
+from qstash_jobs.report.layout import align, pad, paint
+from qstash_jobs.report.messages import Known, collect_known, write_record_line
+from qstash_jobs.report.records import shorten_run
 from qstash_jobs.report.wording import (
     count,
-    name_state,
     show_age,
     show_duration,
     show_moment,
+    show_when,
     write_moment,
     write_totals,
 )
 
 LABEL_WIDTH = 13
-STATE_WIDTH = 13
 
 EXIT_CODES: Mapping[int, str] = {
     0: "all went well",
@@ -46,9 +45,9 @@ def write_runs(
         (
             shorten_run(run.id),
             show_age(run.started_at, now),
-            _show_exit(run),
-            _show_messages(run),
-            escape(_name_place(run)),
+            show_exit(run),
+            show_messages(run),
+            escape(name_place(run)),
         )
         for run in runs
     ]
@@ -62,65 +61,49 @@ def write_runs(
 def write_runs_jsonl(runs: Iterable[Run]) -> Iterator[str]:
     """Write a JSON line for each run."""
     for run in runs:
-        yield write_json(_collect_run(run))
+        yield write_json(collect_run(run))
+
+
+def write_runs_json(runs: Iterable[Run]) -> str:
+    """Write runs as one JSON document."""
+    return write_json({"runs": [collect_run(run) for run in runs]})
 
 
 def write_run(run: Run, records: Iterable[Record], *, now: datetime, colour: bool = False) -> Iterator[str]:
     """Write a run's facts, and a line for each of its messages."""
     yield f"{paint('run', 'bold', colour=colour)} {escape(run.id)}"
-    for label, value in _describe_run(run, now):
+    for label, value in describe_run(run, now):
         yield f"  {pad(label, LABEL_WIDTH)} {escape(value)}"
     for number, record in enumerate(records):
         if not number:
             yield ""
-        yield _write_record_line(record, colour=colour)
-
-
-Known = tuple[Record, Sequence[Evidence]]
-"""A message as the ledger knows it, and what others said of it."""
+        yield write_record_line(record, colour=colour)
 
 
 def write_run_json(run: Run, known: Iterable[Known]) -> str:
     """Write a run and its messages as one JSON document."""
-    return write_json({**_collect_run(run), "messages": [_collect_known(*one) for one in known]})
+    return write_json({**collect_run(run), "messages": [collect_known(*one) for one in known]})
 
 
-def write_records_jsonl(known: Iterable[Known]) -> Iterator[str]:
-    """Write a JSON line for each message."""
-    for record, evidence in known:
-        yield write_record_json(record, evidence)
-
-
-def write_record(
-    record: Record, evidence: Sequence[Evidence] = (), *, now: datetime, colour: bool = False
-) -> Iterator[str]:
-    """Write all that the ledger knows of one message."""
-    yield f"{paint('message', 'bold', colour=colour)} {escape(record.name)}"
-    for label, value in (*_describe_record(record, now), *_describe_evidence(evidence)):
-        style: Style = STATE_STYLES.get(record.state, "plain") if label == "state" else "plain"
-        yield f"  {pad(label, LABEL_WIDTH)} {paint(escape(value), style, colour=colour)}"
-
-
-def write_record_json(record: Record, evidence: Sequence[Evidence] = ()) -> str:
-    """Write one message as a JSON document on one line."""
-    return write_json(_collect_known(record, evidence))
-
-
-def _name_place(run: Run) -> str:
+def name_place(run: Run) -> str:
+    """Name a run's project and environment."""
     return ", ".join(filter(None, (run.project, run.environment)))
 
 
-def _show_exit(run: Run) -> str:
+def show_exit(run: Run) -> str:
+    """Write a run's exit code."""
     return "not ended" if run.exit_code is None else str(run.exit_code)
 
 
-def _show_messages(run: Run) -> str:
+def show_messages(run: Run) -> str:
+    """Write how many messages a run had, by state once that is known."""
     if run.totals is None:
         return count(run.expected, "message")
     return write_totals(run.totals)
 
 
-def _describe_run(run: Run, now: datetime) -> Iterator[tuple[str, str]]:
+def describe_run(run: Run, now: datetime | None) -> Iterator[tuple[str, str]]:
+    """Say what is known of a run, as labels and values; how long ago something was only where `now` is known."""
     yield "project", run.project
     if run.environment:
         yield "environment", run.environment
@@ -130,7 +113,7 @@ def _describe_run(run: Run, now: datetime) -> Iterator[tuple[str, str]]:
             yield "run key", key
     for path in run.paths:
         yield "path", path
-    yield "started", f"{show_moment(run.started_at)}, {show_age(run.started_at, now)}"
+    yield "started", show_when(run.started_at, now)
     if run.ended_at is None or run.exit_code is None:
         yield "ended", "not yet, or it was killed"
     else:
@@ -138,79 +121,11 @@ def _describe_run(run: Run, now: datetime) -> Iterator[tuple[str, str]]:
         yield "ended", f"{show_moment(run.ended_at)}, after {took}"
         meaning = EXIT_CODES.get(run.exit_code)
         yield "exit code", f"{run.exit_code}: {meaning}" if meaning else str(run.exit_code)
-    yield "messages", _show_messages(run)
+    yield "messages", show_messages(run)
 
 
-def _write_record_line(record: Record, *, colour: bool) -> str:
-    word = name_state(record.state)
-    state = paint(word, STATE_STYLES.get(record.state, "plain"), colour=colour) + " " * (
-        STATE_WIDTH - len(word)
-    )
-    facts = [escape(record.name), ", ".join(map(escape, record.message_ids))]
-    if record.error is not None:
-        facts += [
-            f"{record.status or ''} {escape(record.error)}".strip(),
-            f"{escape(record.file)}:{record.line}",
-        ]
-    return state + "  ".join(filter(None, facts))
-
-
-def _describe_record(record: Record, now: datetime) -> Iterator[tuple[str, str]]:
-    yield "state", name_state(record.state)
-    yield "id", record.id
-    yield "label", message_label(record.id)
-    if record.dedup_id not in (None, record.id):
-        yield "dedup id", record.dedup_id or ""
-    yield "to", record.target
-    yield "file", f"{record.file}:{record.line}"
-    yield "run", record.run
-    yield "attempts", f"{record.attempt:,}"
-    if record.slot.generation:
-        yield "published", f"{count(record.slot.generation, 'more time')}, by --again"
-    if record.first_maybe_sent is not None:
-        sent_at = record.first_maybe_sent.wall
-        yield "first sent", f"{show_moment(sent_at)}, {show_age(sent_at, now)}"
-    if record.settled_at is not None:
-        yield "settled", f"{show_moment(record.settled_at)}, {show_age(record.settled_at, now)}"
-    if record.status is not None:
-        yield "status", str(record.status)
-    if record.error is not None:
-        yield "error", record.error
-    for endpoint in record.endpoints:
-        facts = (
-            endpoint.message_id or "refused",
-            endpoint.url,
-            "deduplicated" if endpoint.deduplicated else None,
-            endpoint.error,
-        )
-        yield "message", " ".join(filter(None, facts))
-
-
-def _describe_evidence(evidence: Sequence[Evidence]) -> Iterator[tuple[str, str]]:
-    for one in evidence:
-        what = _VERDICTS[one.witness, one.verdict]
-        by = f", by the word of {one.who}" if one.who else ""
-        yield "evidence", f"{show_moment(one.at)}: {what}{by}"
-
-
-_VERDICTS = {
-    (Witness.LOG, Verdict.PUBLISHED): "QStash's log lists it",
-    (Witness.LOG, Verdict.ABSENT): "QStash's log did not list it",
-    (Witness.PERSON, Verdict.PUBLISHED): "published",
-    (Witness.PERSON, Verdict.NOT_PUBLISHED): "not published",
-}
-
-
-def _collect_evidence(evidence: Evidence) -> dict[str, object]:
-    return {
-        "at": write_moment(evidence.at),
-        "witness": evidence.witness.value,
-        "verdict": evidence.verdict.value,
-        "who": evidence.who,
-    }
-
-
-def _collect_run(run: Run) -> dict[str, object]:
+def collect_run(run: Run) -> dict[str, object]:
+    """Give a run as machines read it."""
     return {
         "id": run.id,
         "project": run.project,
@@ -223,26 +138,4 @@ def _collect_run(run: Run) -> dict[str, object]:
         "exit_code": run.exit_code,
         "expected": run.expected,
         "totals": run.totals,
-    }
-
-
-def _collect_known(record: Record, evidence: Sequence[Evidence]) -> dict[str, object]:
-    first = record.first_maybe_sent
-    return {
-        "id": record.id,
-        "name": record.name,
-        "file": record.file,
-        "line": record.line,
-        "run": record.run,
-        "state": record.state.value,
-        "message_ids": list(record.message_ids),
-        "endpoints": collect_endpoints(record.endpoints),
-        "dedup_id": record.dedup_id,
-        "status": record.status,
-        "error": record.error,
-        "attempts": record.attempt,
-        "target": record.target,
-        "first_maybe_sent_at": None if first is None else write_moment(first.wall),
-        "settled_at": write_moment(record.settled_at),
-        "evidence": [_collect_evidence(one) for one in evidence],
     }

@@ -75,6 +75,11 @@ def show_age(moment: datetime, now: datetime) -> str:
     return f"in {_show_span(ceil(-seconds))}"
 
 
+def show_when(moment: datetime, now: datetime | None) -> str:
+    """Write a moment, and how long ago it was where `now` is known."""
+    return show_moment(moment) if now is None else f"{show_moment(moment)}, {show_age(moment, now)}"
+
+
 def show_duration(seconds: float) -> str:
     """Write how long something took, in as many digits as matter."""
     if seconds < 1:
