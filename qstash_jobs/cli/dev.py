@@ -1,16 +1,21 @@
 """`qstash-jobs dev`."""
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from qstash_jobs.cli.terminal import Terminal
+from qstash_jobs.errors import UsageError
 
 if TYPE_CHECKING:
     from qstash_jobs.local import LocalServer
+    from qstash_jobs.local.world.account import User
 
 PATIENCE_S = 0.2
+USERS_BYTES = 1024 * 1024
 
 
 @click.command("dev")
@@ -24,6 +29,9 @@ PATIENCE_S = 0.2
     help="0: any.",
 )
 @click.option(
+    "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The address to listen on."
+)
+@click.option(
     "--deliver", is_flag=True, help="Deliver to the real destinations, not to the built-in receiver."
 )
 @click.option(
@@ -31,9 +39,7 @@ PATIENCE_S = 0.2
     is_flag=True,
     help="With --deliver: to link-local addresses and metadata services too.",
 )
-@click.option(
-    "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The address to listen on."
-)
+@click.option("--virtual-time", is_flag=True, help="Skip delays instead of waiting for them.")
 @click.option(
     "--quota",
     type=click.Choice(["free", "payg", "fixed"]),
@@ -41,7 +47,26 @@ PATIENCE_S = 0.2
     show_default=True,
     help="The plan whose limits messages are held to.",
 )
-@click.option("--virtual-time", is_flag=True, help="Skip delays instead of waiting for them.")
+@click.option(
+    "--users",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Tokens and signing keys, instead of the development users' public ones.",
+)
+@click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Where QStash's documents disagree, behave so. May be given more than once.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="TEXT",
+    help="Let something go wrong, as in 'rate-limit family=daily times=2'. May be given more than once.",
+)
 def command(**given: Any) -> int:
     """Run a QStash-compatible server on this machine until Ctrl-C, for any QStash client.
 
@@ -49,27 +74,17 @@ def command(**given: Any) -> int:
     200, so nothing leaves the machine; --deliver sends them.
     """
     from qstash_jobs.cli.signals import stop_on_signals
-    from qstash_jobs.local import FIXED, FREE, PAYG, start_server
 
     terminal = Terminal()
-    with (
-        stop_on_signals() as stop,
-        start_server(
-            host=given["host"],
-            port=given["port"],
-            deliver=given["deliver"],
-            allow_link_local=given["allow_link_local"],
-            real_time=not given["virtual_time"],
-            quota={"free": FREE, "payg": PAYG, "fixed": FIXED}[given["quota"]],
-        ) as server,
-    ):
+    with stop_on_signals() as stop, _start(given) as server:
         terminal.result(f"export QSTASH_URL={server.url}")
         terminal.result(f"export QSTASH_TOKEN={server.token}")
         terminal.result(f"export QSTASH_CURRENT_SIGNING_KEY={server.current_signing_key}")
         terminal.result(f"export QSTASH_NEXT_SIGNING_KEY={server.next_signing_key}")
-        if not server.is_private:
+        if not server.is_private and given["users"] is None:
             terminal.note(
-                f"listening on {given['host']}: whoever reaches this machine can use it, because its tokens are public"
+                f"listening on {given['host']}: whoever reaches this machine can use it, because its tokens are "
+                "public; --users gives it others"
             )
         terminal.note("listening; set these in the other terminal. Ctrl-C ends it, and what it holds with it")
         seen = 0
@@ -77,6 +92,48 @@ def command(**given: Any) -> int:
             seen = _show_new(server, seen, terminal)
             time.sleep(PATIENCE_S)  # noqa: TID251 - a person is waited for here, not a clock
     return 0
+
+
+def _start(given: dict[str, Any]) -> "LocalServer":
+    from qstash_jobs.local import DEV_USERS, FIXED, FREE, PAYG, start_server
+
+    return start_server(
+        host=given["host"],
+        port=given["port"],
+        deliver=given["deliver"],
+        allow_link_local=given["allow_link_local"],
+        real_time=not given["virtual_time"],
+        quota={"free": FREE, "payg": PAYG, "fixed": FIXED}[given["quota"]],
+        users=_read_users(given["users"]) if given["users"] is not None else DEV_USERS,
+        switches=_read_pairs("--switch", given["switches"]),
+        faults=[_read_fault(text) for text in given["faults"]],
+    )
+
+
+def _read_users(path: Path) -> "tuple[User, ...]":
+    from qstash_jobs.local.thread import make_secret
+    from qstash_jobs.local.users import read_users
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(USERS_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    if len(content) > USERS_BYTES:
+        raise UsageError(f"{path} is larger than {USERS_BYTES} bytes")
+    return read_users(content, make_secret=make_secret)
+
+
+def _read_fault(text: str) -> dict[str, str]:
+    kind, *fields = text.split() or [""]
+    return {"kind": kind} | _read_pairs("--fault", fields)
+
+
+def _read_pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    for text in texts:
+        if not text.partition("=")[0].strip() or "=" not in text:
+            raise UsageError(f"{option}: {text!r} is not NAME=VALUE")
+    return {name.strip(): value for name, _, value in (text.partition("=") for text in texts)}
 
 
 def _show_new(server: "LocalServer", seen: int, terminal: Terminal) -> int:

@@ -3,10 +3,12 @@
 from qstash_jobs.local.serve import LocalServer, start_server
 from qstash_jobs.local.setup import Limits
 from qstash_jobs.local.sink import Delivery, SinkAnswer
-from qstash_jobs.local.world.account import Retention
-from qstash_jobs.local.world.quota import FIXED, FREE, PAYG, Quota, Switches
+from qstash_jobs.local.world.account import DEV_USERS, Retention, User
+from qstash_jobs.local.world.quota import FIXED, FREE, PAYG, Quota
+from qstash_jobs.local.world.switches import Switches
 
 __all__ = [
+    "DEV_USERS",
     "FIXED",
     "FREE",
     "PAYG",
@@ -17,5 +19,6 @@ __all__ = [
     "Retention",
     "SinkAnswer",
     "Switches",
+    "User",
     "start_server",
 ]

@@ -45,7 +45,12 @@ class Door:
         if publishing:
             self._engine.note_publishing()
         self._engine.wake()
-        return write_response(reply)
+        if reply.after_s:
+            await asyncio.sleep(reply.after_s)
+        response = write_response(reply)
+        if reply.cut_after is not None:
+            _cut(request, response, reply)
+        return response
 
     def _answer(self, request: web.BaseRequest, body: bytes) -> Reply:
         headers = tuple((_decode(name), _decode(value)) for name, value in request.raw_headers)
@@ -98,6 +103,20 @@ class Door:
         finally:
             self._reading_bytes -= size
         return b"".join(parts)
+
+
+def _cut(request: web.BaseRequest, response: web.Response, reply: Reply) -> None:
+    """Break the connection off, before the answer or inside its body."""
+    transport = request.transport
+    response.force_close()
+    if transport is None:
+        return
+    if reply.cut_after == -1:
+        transport.abort()
+        return
+    head = f"HTTP/1.1 {reply.status} cut\r\nContent-Type: application/json\r\nContent-Length: {len(reply.body)}\r\n\r\n"
+    transport.write(head.encode() + reply.body[: reply.cut_after])
+    transport.close()
 
 
 _TOO_LARGE = Refusal(413, f"the request is larger than {BODY_BYTES} bytes")

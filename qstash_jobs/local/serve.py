@@ -1,41 +1,36 @@
 """A QStash-compatible server in this process, on loopback, in a thread of its own."""
 
-import asyncio
-import os
-import secrets
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self
 
 from qstash_jobs.errors import UsageError
 from qstash_jobs.local.recent import Recent, RecordedRequest
 from qstash_jobs.local.setup import LOOPBACK, Limits, Setup, is_loopback
 from qstash_jobs.local.sink import AnswerFunction, Delivery
-from qstash_jobs.local.world.account import DEV_USERS, Account, Retention
+from qstash_jobs.local.thread import ServiceThread, make_secret, real_ms
+from qstash_jobs.local.world.account import DEV_USERS, Account, Retention, User
+from qstash_jobs.local.world.faults import add_fault
 from qstash_jobs.local.world.groups import Endpoint
-from qstash_jobs.local.world.quota import PAYG, Quota, Switches
+from qstash_jobs.local.world.quota import PAYG, Quota
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.local.world.resources import put_endpoints, put_queue
+from qstash_jobs.local.world.switches import Switches, change_switches
 from qstash_jobs.local.world.world import World
-
-if TYPE_CHECKING:
-    from qstash_jobs.local.service import Service
-
-T = TypeVar("T")
 
 
 class LocalServer:
     """A running server. All methods may be called from any thread; what was recorded can be read after `stop`."""
 
-    def __init__(self, setup: Setup) -> None:
-        self.url = ""
+    def __init__(self, world: World, setup: Setup) -> None:
         self._setup = setup
-        self._service: Service
-        self._thread: threading.Thread
+        self._world = world
+        self._thread = ServiceThread(world, setup)
+
+    @property
+    def url(self) -> str:
+        """Where it listens, for clients on this machine."""
+        return self._thread.url
 
     @property
     def is_private(self) -> bool:
@@ -64,28 +59,44 @@ class LocalServer:
 
     def deliveries(self) -> list[Delivery]:
         """List the last deliveries, at most 10,000, in the order of their answers."""
-        return self._ask(self._setup.deliveries.list)
+        return self._thread.ask(self._setup.deliveries.list)
 
     def requests(self) -> list[RecordedRequest]:
         """List the last requests, at most 10,000, if the server was started to record them."""
-        return self._ask(self._setup.requests.list) if self._setup.requests is not None else []
+        return self._thread.ask(self._setup.requests.list) if self._setup.requests is not None else []
 
     def make_group(self, name: str, endpoints: Mapping[str, str]) -> None:
         """Make a URL group, or add to it: the name of each endpoint, and its URL."""
         pairs = tuple(Endpoint(url=url, name=endpoint) for endpoint, url in endpoints.items())
-        self._change(lambda: put_endpoints(self._service.engine.tick(), self._account, name, pairs))
+        self._change(lambda: put_endpoints(self._thread.engine.tick(), self._account, name, pairs))
 
     def make_queue(self, name: str, parallelism: int = 1, *, paused: bool = False) -> None:
         """Make a queue, or change it."""
         self._change(
             lambda: put_queue(
-                self._service.engine.tick(), self._account, name, parallelism=parallelism, paused=paused
+                self._thread.engine.tick(), self._account, name, parallelism=parallelism, paused=paused
             )
         )
 
+    def add_fault(self, kind: str, **fields: object) -> None:
+        """Let something go wrong: what and how often is told by docs/local-server.md."""
+        self._change(lambda: add_fault(self._world, self._account, {"kind": kind, **fields}))
+
+    def clear_faults(self) -> None:
+        """Let nothing more go wrong."""
+        self._change(self._account.faults.clear)
+
+    def turn(self, **switches: object) -> None:
+        """Turn switches."""
+
+        def turn() -> None:
+            self._world.switches = change_switches(self._world.switches, switches)
+
+        self._change(turn)
+
     def advance(self, seconds: float) -> None:
         """Let virtual time pass; deduplication windows grow older by it too."""
-        self._change(lambda: self._service.engine.tick().advance(round(seconds * 1000)))
+        self._change(lambda: self._thread.engine.tick().advance(round(seconds * 1000)))
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -93,34 +104,22 @@ class LocalServer:
 
         Without it, the server takes a short pause between requests for the end of what belongs together.
         """
-        self._ask(self._service.engine.hold)
+        self._thread.ask(self._thread.engine.hold)
         try:
             yield
         finally:
-            self._ask(self._service.engine.release)
+            self._thread.ask(self._thread.engine.release)
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Wait until nothing is left to deliver; False if that took longer.
 
         What waits in a paused queue, or for a paused flow-control key, waits for somebody and does not count.
         """
-        if not self._thread.is_alive():
-            return True
-        waiting = asyncio.run_coroutine_threadsafe(self._service.engine.wait_idle(), self._service.loop)
-        try:
-            waiting.result(timeout_s)
-        except FutureTimeoutError:
-            waiting.cancel()
-            return False
-        except CancelledError:  # the server was stopped meanwhile
-            return False
-        return True
+        return self._thread.wait_idle(timeout_s)
 
     def stop(self) -> None:
         """Stop the server, and wait until its thread has ended."""
-        if self._thread.is_alive():
-            self._service.loop.call_soon_threadsafe(self._service.stopping.set)
-            self._thread.join()
+        self._thread.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -130,7 +129,7 @@ class LocalServer:
 
     @property
     def _account(self) -> Account:
-        return self._service.engine.world.accounts[0]
+        return self._world.accounts[0]
 
     def _change(self, function: Callable[[], object]) -> None:
         def change() -> None:
@@ -138,61 +137,9 @@ class LocalServer:
                 function()
             except Refusal as refusal:
                 raise UsageError(refusal.text) from refusal
-            self._service.engine.wake()
+            self._thread.engine.wake()
 
-        self._ask(change)
-
-    def _ask(self, function: Callable[[], T]) -> T:
-        """Run a function where the world may be touched."""
-        if not self._thread.is_alive() or threading.current_thread() is self._thread:
-            return function()
-        answer: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                answer.set_result(function())
-            except Exception as error:
-                answer.set_exception(error)
-
-        self._service.loop.call_soon_threadsafe(run)
-        while True:
-            try:
-                return answer.result(1)
-            except FutureTimeoutError:
-                if not self._thread.is_alive():
-                    return function()
-
-    def _start(self, world: World) -> None:
-        started: Future[None] = Future()
-        self._thread = threading.Thread(
-            target=self._live, args=(world, started), name="qstash-jobs local server", daemon=True
-        )
-        self._thread.start()
-        try:
-            started.result()
-        except (OSError, OverflowError) as error:
-            self._thread.join()
-            setup = self._setup
-            place = f"port {setup.port}" if setup.host == LOOPBACK else f"{setup.host}, port {setup.port}"
-            raise UsageError(f"the local server cannot listen on {place}: {_explain(error)}") from error
-
-    def _live(self, world: World, started: "Future[None]") -> None:
-        try:
-            asyncio.run(self._serve(world, started))
-        except BaseException as error:
-            if started.done():
-                raise
-            started.set_exception(error)
-
-    async def _serve(self, world: World, started: "Future[None]") -> None:
-        from qstash_jobs.local.service import Service
-
-        def tell(url: str) -> None:
-            self.url = url
-            started.set_result(None)
-
-        self._service = Service(world, self._setup, real_ms=real_ms)
-        await self._service.serve(tell)
+        self._thread.ask(change)
 
 
 def start_server(
@@ -205,8 +152,10 @@ def start_server(
     record_requests: bool = False,
     answer: AnswerFunction | None = None,
     quota: Quota = PAYG,
-    switches: Switches | None = None,
+    switches: Switches | Mapping[str, object] | None = None,
+    faults: Iterable[Mapping[str, object]] = (),
     retention: Retention | None = None,
+    users: Sequence[User] = DEV_USERS,
     limits: Limits | None = None,
 ) -> LocalServer:
     """Start a server on 127.0.0.1, or where `host` says; it is a context manager that stops it.
@@ -220,37 +169,41 @@ def start_server(
         import aiohttp  # noqa: F401 - the other modules import it, deep in a thread
     except ImportError as error:
         raise UsageError("the local server needs aiohttp: pip install 'qstash-jobs[local]'") from error
-    server = LocalServer(
-        Setup(
-            host=host,
-            port=port,
-            deliver=deliver,
-            allow_link_local=allow_link_local,
-            answer=answer,
-            limits=limits or Limits(),
-            requests=Recent() if record_requests else None,
-        )
+    setup = Setup(
+        host=host,
+        port=port,
+        deliver=deliver,
+        allow_link_local=allow_link_local,
+        answer=answer,
+        limits=limits or Limits(),
+        requests=Recent() if record_requests else None,
     )
     world = World(
         now_ms=real_ms(),
-        make_secret=lambda: secrets.token_urlsafe(12).replace("-", "a").replace("_", "b"),
+        make_secret=make_secret,
         real_time=real_time,
-        users=DEV_USERS,
+        users=users,
         quota=quota,
-        switches=switches,
+        switches=_read_switches(switches),
         retention=retention,
     )
-    server._start(world)  # noqa: SLF001 - the other half of the constructor
-    return server
+    _add_faults(world, faults)
+    return LocalServer(world, setup)
 
 
-def _explain(error: OSError | OverflowError) -> str:
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    # A name that cannot be resolved has an error of its own.
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+def _read_switches(given: Switches | Mapping[str, object] | None) -> Switches:
+    if isinstance(given, Switches):
+        return given
+    try:
+        return change_switches(Switches(), given or {})
+    except Refusal as refusal:
+        raise UsageError(refusal.text) from refusal
 
 
-def real_ms() -> int:
-    """Return the wall clock's time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
+def _add_faults(world: World, faults: Iterable[Mapping[str, object]]) -> None:
+    try:
+        for fields in faults:
+            for account in world.accounts:
+                add_fault(world, account, fields)
+    except Refusal as refusal:
+        raise UsageError(refusal.text) from refusal

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from qstash_jobs.local.connection import Listener, close_listener
 from qstash_jobs.local.courier import Courier
 from qstash_jobs.local.door import Door
-from qstash_jobs.local.engine import Engine
+from qstash_jobs.local.engine import Carry, Engine
 from qstash_jobs.local.setup import LOOPBACK, Setup
-from qstash_jobs.local.sink import Sink
+from qstash_jobs.local.sink import Sink, SinkAnswer
 from qstash_jobs.local.world.deliver import settle, settle_later
+from qstash_jobs.local.world.fault import Fault, take_answer
 from qstash_jobs.local.world.message import Attempt
 from qstash_jobs.local.world.world import World
 
@@ -40,15 +41,28 @@ class Service:
         setup, courier = self._setup, None
         if setup.deliver:
             courier = Courier(self.engine, setup.deliveries, allow_link_local=setup.allow_link_local)
-            self.engine.start(courier.carry)
+            self.engine.start(self._with_faults(courier.carry))
         else:
-            self.engine.start(self._carry_to_sink(Sink(setup.answer, setup.deliveries)))
+            self.engine.start(self._with_faults(self._carry_to_sink(Sink(setup.answer, setup.deliveries))))
         tell_started()
         try:
             await self.stopping.wait()
         finally:
             if courier is not None:
                 await courier.close()
+
+    def _with_faults(self, carry: Carry) -> Carry:
+        """Let destinations answer as somebody asked for, and else as they do."""
+
+        def carry_or_answer(attempt: Attempt) -> None:
+            faults = attempt.message.account.faults
+            fault = take_answer(faults, attempt.url) if faults else None
+            if fault is None:
+                carry(attempt)
+            else:
+                self._carry_to_sink(Sink(lambda _: _write_answer(fault), self._setup.deliveries))(attempt)
+
+        return carry_or_answer
 
     def _carry_to_sink(self, sink: Sink) -> Callable[[Attempt], None]:
         world = self.engine.world
@@ -61,6 +75,16 @@ class Service:
                 settle(world, attempt, answer)
 
         return carry
+
+
+def _write_answer(fault: Fault) -> SinkAnswer:
+    return SinkAnswer(
+        status=fault.status,
+        headers=(("Retry-After", fault.retry_after),) if fault.retry_after else (),
+        body=fault.text.encode(),
+        error=None if fault.status else fault.text,
+        took_s=fault.seconds,
+    )
 
 
 def _write_url(host: str, port: int) -> str:

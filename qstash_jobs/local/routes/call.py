@@ -1,7 +1,8 @@
 """A request as it came, and the answer to it, as values."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -35,6 +36,10 @@ class Reply:
     status: int = 200
     body: bytes = b""
     headers: Pairs = ()
+    after_s: float = 0
+    """How long the client waits for it."""
+    cut_after: int | None = None
+    """Set: the connection breaks after so many bytes of the body; -1: before the answer begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,8 @@ class Visit:
     """The path behind `/v2/<resource>/`, raw."""
     query: str
     """Raw, without the question mark."""
+    refused_items: Mapping[int, Refusal] = field(default_factory=dict)
+    """Items of a batch that are refused because somebody asked for it."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,6 +100,12 @@ def write_refusal(refusal: Refusal) -> Reply:
 def not_allowed(visit: Visit) -> Refusal:
     """Say that a resource has no such method."""
     return Refusal(405, f"method {visit.call.method[:20]} is not allowed here")
+
+
+def check_verb(visit: Visit) -> None:
+    """Refuse the verb of a pause or resume that a switch turned off (wire contract, D14)."""
+    if visit.world.switches.pause_verb not in ("both", visit.call.method):
+        raise not_allowed(visit)
 
 
 def unknown(visit: Visit) -> Refusal:

@@ -35,6 +35,9 @@ def batch(visit: Visit) -> Reply:
     world, account = visit.world, visit.account
     prepared: list[Prepared | Refusal] = []
     for number, item in enumerate(items):
+        if number in visit.refused_items:
+            prepared.append(visit.refused_items[number])
+            continue
         try:
             prepared.append(prepare(world, account, _read_item(visit, item, number)))
         except Refusal as refusal:
@@ -56,8 +59,9 @@ def _take_one(visit: Visit, *, destination: str, queue: str | None) -> Reply:
     order = read_order(visit, destination, queue=queue)
     prepared = prepare(visit.world, visit.account, order)
     (receipts,) = commit(visit.world, visit.account, [prepared])
+    switches = visit.world.switches
     duplicate = bool(receipts) and all(receipt.deduplicated for receipt in receipts)
-    status = 202 if duplicate else visit.world.switches.success_status
+    status = 202 if duplicate and switches.duplicate != "flag" else switches.success_status
     return write_json(_show(visit, prepared, receipts), status=status)
 
 
@@ -68,13 +72,13 @@ def _show_refusal(refusal: Refusal) -> dict[str, Any]:
 
 def _show(visit: Visit, prepared: Prepared, receipts: Sequence[Receipt]) -> Any:
     if prepared.group is None:
-        return _show_receipt(receipts[0]) if len(receipts) == 1 else {}
-    shown = [_show_receipt(receipt) | {"url": receipt.url} for receipt in receipts]
+        return _show_receipt(visit, receipts[0])
+    shown = [_show_receipt(visit, receipt) | {"url": receipt.url} for receipt in receipts]
     return shown if visit.world.switches.group_answer == "array" else {"messages": shown}
 
 
-def _show_receipt(receipt: Receipt) -> dict[str, Any]:
-    if receipt.deduplicated:
+def _show_receipt(visit: Visit, receipt: Receipt) -> dict[str, Any]:
+    if receipt.deduplicated and visit.world.switches.duplicate != "status":
         return {"messageId": receipt.message_id, "deduplicated": True}
     return {"messageId": receipt.message_id}
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qstash_jobs.local.routes.call import Reply, Visit, not_allowed, unknown, write_json
+from qstash_jobs.local.routes.call import Reply, Visit, check_verb, not_allowed, unknown, write_json
 from qstash_jobs.local.world.groups import Endpoint, Group
 from qstash_jobs.local.world.headers import read_settings
 from qstash_jobs.local.world.queues import Queue
@@ -54,6 +54,7 @@ def queues(visit: Visit) -> Reply:
             remove_queue(visit.world, visit.account, _find_queue(visit, name))
             return OK
         case (("POST" | "PATCH"), (name, "pause" | "resume" as verb)):
+            check_verb(visit)
             queue = _find_queue(visit, name)
             put_queue(visit.world, visit.account, queue.name, parallelism=None, paused=verb == "pause")
             return OK

@@ -1,6 +1,6 @@
 """Schedules as JSON (wire contract, section 8)."""
 
-from qstash_jobs.local.routes.call import Reply, Visit, not_allowed, unknown, write_json
+from qstash_jobs.local.routes.call import Reply, Visit, check_verb, not_allowed, unknown, write_json
 from qstash_jobs.local.routes.destination import read_order
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.local.world.schedule import Schedule
@@ -24,6 +24,7 @@ def schedules(visit: Visit) -> Reply:
             remove_schedule(_find(visit, schedule_id))
             return Reply()
         case (("POST" | "PATCH"), (schedule_id, "pause" | "resume" as verb)):
+            check_verb(visit)
             pause_schedule(visit.world, _find(visit, schedule_id), paused=verb == "pause")
             return Reply()
         case _, () | (_,) | (_, "pause" | "resume"):

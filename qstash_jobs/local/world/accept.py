@@ -93,7 +93,7 @@ def _accept(world: World, account: Account, prepared: Prepared, endpoint: Endpoi
         body=order.body,
     )
     if key is not None:
-        known = account.dedup.find(key, now_ms=world.steady_ms)
+        known = account.dedup.find(key, now_ms=world.steady_ms, window_ms=world.window_ms)
         if known is not None:
             return Receipt(message_id=world.message_id(known), url=endpoint.url, deduplicated=True)
     number = world.next_number()

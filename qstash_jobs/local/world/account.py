@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from qstash_jobs.local.world.dedup import DedupTable
+from qstash_jobs.local.world.fault import Fault
 from qstash_jobs.local.world.flow import FlowKey
 from qstash_jobs.local.world.groups import Group
 from qstash_jobs.local.world.message import Answer, DeadLetter, Event, Message, Stage, State
@@ -13,11 +14,12 @@ from qstash_jobs.local.world.schedule import Schedule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Credentials of a development user; all of them are public."""
+    """Credentials of a user; those of the development users are public."""
 
     token: str
     current_key: str
     next_key: str
+    read_only_token: str | None = None
 
 
 # wire contract 18: fixed credentials of the vendor's development server, hard-wired in the JavaScript SDK
@@ -65,6 +67,7 @@ class Account:
     token: str
     current_key: str
     next_key: str
+    read_only_token: str | None
     dedup: DedupTable
     retention: Retention
     messages: dict[str, Message] = field(default_factory=dict)
@@ -81,6 +84,8 @@ class Account:
     """Deliveries that have a place under the plan's limit for all together."""
     waiting: deque[Message] = field(default_factory=deque)
     """Those that wait for such a place."""
+    faults: list[Fault] = field(default_factory=list)
+    """In the order in which they are looked at."""
     today: int = 0
     """The day that `today_count` is of, since 1970."""
     today_count: int = 0

@@ -12,22 +12,21 @@ class DedupTable:
     (In one run, a message that is delayed by a day would otherwise end the window of all the others.)
     """
 
-    def __init__(self, *, window_ms: int) -> None:
-        self._window_ms = window_ms
+    def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
         # In the order of time, because the window is the same for all.
-        self._ends: deque[tuple[int, bytes]] = deque()
+        self._begins: deque[tuple[int, bytes]] = deque()
 
-    def find(self, key: bytes, *, now_ms: int) -> int | None:
+    def find(self, key: bytes, *, now_ms: int, window_ms: int) -> int | None:
         """Return the number of the message that was accepted with this key inside the window."""
-        while self._ends and self._ends[0][0] <= now_ms:
-            del self._numbers[self._ends.popleft()[1]]
+        while self._begins and self._begins[0][0] + window_ms <= now_ms:
+            del self._numbers[self._begins.popleft()[1]]
         return self._numbers.get(key)
 
     def put(self, key: bytes, number: int, *, now_ms: int) -> None:
         """Remember a message whose key was not found."""
         self._numbers[key] = number
-        self._ends.append((now_ms + self._window_ms, key))
+        self._begins.append((now_ms, key))
 
 
 def write_dedup_key(

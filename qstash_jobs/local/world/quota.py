@@ -1,7 +1,6 @@
-"""What a plan allows, and where the sources disagree: the figures and switches of one local server."""
+"""What a plan allows: the figures that a server holds its messages to."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,23 +60,3 @@ FREE = Quota(
     messages_a_day=1_000,
     parallelism=10,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Switches:
-    """The service's behaviour where its sources disagree (wire contract, section 20)."""
-
-    dedup_window_s: int = 600
-    """D1: 10 minutes, or 90 days as the JavaScript SDK's comments still say."""
-    default_retries: int = 3
-    """D5."""
-    group_answer: Literal["array", "object"] = "array"
-    """D7: `[...]`, or `{"messages": [...]}`."""
-    batch_failure: Literal["whole", "item"] = "whole"
-    """D8: one bad item refuses the whole batch, or is answered in its place."""
-    unknown_queue: Literal["create", "refuse"] = "create"
-    """D12."""
-    cancelled: Literal["CANCELED", "CANCELLED"] = "CANCELED"
-    """D13: the spelling of the last state; the Python SDK knows this one only."""
-    success_status: Literal[200, 201, 202] = 200
-    """D19; a duplicate is always answered with 202."""

@@ -13,7 +13,8 @@ from qstash_jobs.local.world.account import DEV_USERS, Account, Retention, User
 from qstash_jobs.local.world.agenda import Agenda
 from qstash_jobs.local.world.calendar import Calendar
 from qstash_jobs.local.world.dedup import DedupTable
-from qstash_jobs.local.world.quota import PAYG, Quota, Switches
+from qstash_jobs.local.world.quota import PAYG, Quota
+from qstash_jobs.local.world.switches import Switches
 
 
 class World:
@@ -46,13 +47,13 @@ class World:
         self._numbers = count(1)
         self._tokens = count(1)
         self._prefix = make_secret()
-        window_ms = self.switches.dedup_window_s * 1000
         self.accounts = tuple(
             Account(
                 token=user.token,
                 current_key=user.current_key,
                 next_key=user.next_key,
-                dedup=DedupTable(window_ms=window_ms),
+                read_only_token=user.read_only_token,
+                dedup=DedupTable(),
                 retention=retention or Retention(),
             )
             for user in users
@@ -67,6 +68,11 @@ class World:
     def calendar_ms(self) -> int:
         """The time that schedules go by: that of deduplication windows, as far as it has passed."""
         return self.steady_ms - self.pending_ms
+
+    @property
+    def window_ms(self) -> int:
+        """How long a deduplication id is remembered."""
+        return self.switches.dedup_window_s * 1000
 
     def tick(self, real_ms: int) -> None:
         """Say what the wall clock shows."""
@@ -100,10 +106,17 @@ class World:
 
     def find_account(self, token: str) -> Account | None:
         """Return the account of a token; how long it takes says nothing about the token."""
+        return self._find(token, [account.token for account in self.accounts])
+
+    def find_reader(self, token: str) -> Account | None:
+        """Return the account that a token may look at and no more; the same is true of its time."""
+        return self._find(token, [account.read_only_token or "" for account in self.accounts])
+
+    def _find(self, token: str, known: Sequence[str]) -> Account | None:
         given = token.encode("utf-8", "surrogateescape")
         found = None
-        for account in self.accounts:
-            if hmac.compare_digest(given, account.token.encode()):
+        for account, own in zip(self.accounts, known, strict=True):
+            if hmac.compare_digest(given, own.encode()) and own:
                 found = account
         return found
 
