@@ -31,7 +31,7 @@ ANYTHING = (
     (re.compile(r"\bmsg_\w+"), "MSG"),
     (re.compile(r"\bqj-[0-9a-f]{40}\b"), "ID"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d UTC"), "TIME"),
-    (re.compile(r"\bnow\b|\b\d+ (?:s|min) ago"), "AGO"),
+    (re.compile(r"\b(?:just )?now\b|\b\d+ (?:s|min) ago"), "AGO"),
     (re.compile(r"\bdue in \d+"), "due in N"),
     (re.compile(r"\bafter \d+ (?:ms|s)\b"), "after N"),
     (re.compile(r" +"), " "),

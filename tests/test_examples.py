@@ -20,6 +20,7 @@ def server() -> Iterator[LocalServer]:
             "order-placed",
             {"email": "https://mail.example.com/hook", "audit": "https://audit.example.com/hook"},
         )
+        server.make_queue("invoices")
         yield server
 
 

@@ -265,6 +265,7 @@ def test_a_json_line_has_the_documented_keys() -> None:
         },
         "body": '{"hello":"world"}',
         "dedup_id": envelope(HELLO).id,
+        "environment": None,
     }
 
 

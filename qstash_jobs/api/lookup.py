@@ -1,6 +1,6 @@
 """The URL groups and queues that jobs name -> what the account says of them, before anything is sent."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from qstash_jobs.api.tasks import Named
 from qstash_jobs.api.world import Service
@@ -39,29 +39,39 @@ def _check(
     names: Mapping[str, Location],
     question: Callable[[], Request],
     ask: Callable[[Request], frozenset[str] | Failure],
-    unknown: Callable[[str, Location, frozenset[str]], Problem | None],
+    unknown: Callable[[str, Location, frozenset[str]], Problem],
 ) -> list[Problem]:
     if not names:
         return []
     known = ask(question())
     if not isinstance(known, frozenset):
         return [_not_asked(next(iter(names.values())), known)]
-    found = [unknown(name, where, known) for name, where in names.items() if name not in known]
-    return [problem for problem in found if problem is not None]
+    return [unknown(name, where, known) for name, where in names.items() if name not in known]
 
 
-def _unknown_group(resources: Resources) -> Callable[[str, Location, frozenset[str]], Problem | None]:
+_UNAPPLIED = (
+    "these files declare it, and this version does not make it: make it in the console or with an SDK"
+)
+
+_LISTED = 10
+
+
+def _list(names: Sequence[str]) -> str:
+    """List names, as far as anybody would read them."""
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _unknown_group(resources: Resources) -> Callable[[str, Location, frozenset[str]], Problem]:
     declared = {group.name for group in resources.of("url_group")}
 
     def unknown(name: str, where: Location, known: frozenset[str]) -> Problem:
         likely = nearest(name, sorted(known))
         hint = (
-            f"did you mean {likely}?"
-            if likely
-            else f"the account has {', '.join(sorted(known)) or 'no groups'}"
+            f"did you mean {likely}?" if likely else f"the account has {_list(sorted(known)) or 'no groups'}"
         )
         if name in declared:
-            hint = "these files declare it, and this version does not make it: make it in the console or with an SDK"
+            hint = _UNAPPLIED
         return Problem(
             location=where,
             rule="url-group-unknown",
@@ -73,12 +83,18 @@ def _unknown_group(resources: Resources) -> Callable[[str, Location, frozenset[s
     return unknown
 
 
-def _unknown_queue(resources: Resources) -> Callable[[str, Location, frozenset[str]], Problem | None]:
+def _unknown_queue(resources: Resources) -> Callable[[str, Location, frozenset[str]], Problem]:
     declared = {queue.name for queue in resources.of("queue")}
 
-    def unknown(name: str, where: Location, known: frozenset[str]) -> Problem | None:
+    def unknown(name: str, where: Location, known: frozenset[str]) -> Problem:
         if name in declared:
-            return None
+            return Problem(
+                location=where,
+                rule="queue-unknown",
+                message=f"the account has no queue {name}, and QStash would make another than these files declare",
+                hint=_UNAPPLIED,
+                path=("queue",),
+            )
         likely = nearest(name, sorted(known))
         return Problem(
             location=where,

@@ -125,6 +125,7 @@ class Plan:
         self._secrets = secrets
         self.problems = session.check()
         self.files = session.workspace.files_read
+        self.environment = session.workspace.project.environment
         self.missing_secrets = tuple(sorted(session.totals.missing_secrets))
         self.demand = session.new_demand()
         """What of the plan the messages ask that have been planned so far."""

@@ -102,9 +102,18 @@ def load(inputs: Inputs) -> Workspace:
         problems=(*project_problems, *problems),
         documents=tuple(document.file for document in documents.values()),
     )
-    if inputs.jobs and not workspace.jobs and not workspace.has_errors:
-        raise UsageError(f"no job matches {' or '.join(inputs.jobs)}")
+    _refuse_idle_patterns(workspace)
     return workspace
+
+
+def _refuse_idle_patterns(workspace: Workspace) -> None:
+    """Refuse a pattern that chooses nothing: it is misspelt, and what it was meant for would silently stay behind."""
+    if workspace.has_errors:
+        return
+    jobs = [job for file in workspace.files for job in file.jobs]
+    idle = [one for one in workspace.inputs.jobs if not any(is_chosen(job, (one,)) for job in jobs)]
+    if idle:
+        raise UsageError(f"no job matches {' or '.join(idle)}")
 
 
 def _read_stdin(inputs: Inputs) -> Document:
@@ -121,6 +130,15 @@ def _name_stdin(root: Path, inputs: Inputs, taken: Mapping[str, Document]) -> st
     if name in taken:
         raise UsageError(f"{taken[name].file} and standard input would give their jobs the same names")
     return name
+
+
+def name_environments(inputs: Inputs) -> tuple[str, ...]:
+    """Name the environments to look at: the one that is chosen, else each that the project declares, else none."""
+    if inputs.environment:
+        return (inputs.environment,)
+    found = find_job_files([path for path in inputs.paths if path != STDIN], here=inputs.here)
+    project, _ = _load_project(_one_root(found, inputs), inputs)
+    return project.environments or ("",)
 
 
 def load_each_environment(inputs: Inputs) -> list[Workspace]:

@@ -57,6 +57,7 @@ def _write_last_run(intention: Intention, ledger: Ledger, clock: Clock) -> str:
     if earlier is None:
         return ""
     age = show_age(earlier.started_at, clock.now())
+    age = "just now" if age == "now" else age
     return f"the last run of these jobs was {age} ({shorten_run(earlier.id)})"
 
 

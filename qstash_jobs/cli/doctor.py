@@ -18,6 +18,7 @@ from qstash_jobs.cli.terminal import Terminal
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
+    envvar="QSTASH_JOBS_FORMAT",
     help="For people, or one JSON document.",
 )
 def command(**given: Any) -> int:

@@ -67,6 +67,7 @@ def reading(command: F) -> F:
                 "--job",
                 "jobs",
                 multiple=True,
+                envvar="QSTASH_JOBS_JOB",
                 metavar="GLOB",
                 help="Only jobs whose full name or id matches.",
             ),
@@ -134,6 +135,7 @@ def history_format(command: F) -> F:
         type=click.Choice(["text", "json", "jsonl", "html", "markdown", "junit", "csv"]),
         default="text",
         show_default=True,
+        envvar="QSTASH_JOBS_FORMAT",
         help="For people, for programs, a page, for a pull request, for CI systems, for spreadsheets.",
     )(command)
 

@@ -46,8 +46,18 @@ from qstash_jobs.cli import options
     metavar="N",
     help="Publish nothing if there are more.",
 )
-@click.option("--wait", metavar="DURATION", help="Follow the messages until delivered, so long at most.")
-@click.option("--lock-wait", metavar="DURATION", help="Wait so long for another run of these jobs to end.")
+@click.option(
+    "--wait",
+    envvar="QSTASH_JOBS_WAIT",
+    metavar="DURATION",
+    help="Follow the messages until delivered, so long at most.",
+)
+@click.option(
+    "--lock-wait",
+    envvar="QSTASH_JOBS_LOCK_WAIT",
+    metavar="DURATION",
+    help="Wait so long for another run of these jobs to end.",
+)
 @click.option(
     "--ephemeral",
     is_flag=True,
@@ -83,6 +93,7 @@ from qstash_jobs.cli import options
     type=click.Choice(["text", "jsonl", "markdown", "junit"]),
     default="text",
     show_default=True,
+    envvar="QSTASH_JOBS_FORMAT",
     help="For people; a JSON line for each message; for the summary of a pipeline; for CI systems.",
 )
 @click.option(
@@ -93,10 +104,23 @@ from qstash_jobs.cli import options
     help="Append the JSON lines to a file.",
 )
 @click.option(
-    "--local", is_flag=True, help="Publish to a server in this process; nothing leaves the machine."
+    "--local",
+    is_flag=True,
+    envvar="QSTASH_JOBS_LOCAL",
+    help="Publish to a server in this process; nothing leaves the machine.",
 )
-@click.option("--deliver", is_flag=True, help="With --local: deliver to the real destinations.")
-@click.option("--real-time", is_flag=True, help="With --local: wait for delays instead of skipping them.")
+@click.option(
+    "--deliver",
+    is_flag=True,
+    envvar="QSTASH_JOBS_DELIVER",
+    help="With --local: deliver to the real destinations.",
+)
+@click.option(
+    "--real-time",
+    is_flag=True,
+    envvar="QSTASH_JOBS_REAL_TIME",
+    help="With --local: wait for delays instead of skipping them.",
+)
 def command(**given: Any) -> int:
     """Publish jobs, each message at most once, and record what became of them.
 

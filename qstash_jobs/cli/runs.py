@@ -31,7 +31,13 @@ if TYPE_CHECKING:
 @click.option("--until", metavar="WHEN", help="Started before then.")
 @click.option("--run-key", metavar="KEY", help="Only runs with this key.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="At most."
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    envvar="QSTASH_JOBS_LIMIT",
+    metavar="N",
+    help="At most.",
 )
 @options.history_format
 def command(**given: Any) -> int:

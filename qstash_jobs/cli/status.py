@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 @options.environment
 @options.env_file
 @click.option(
-    "--wait", metavar="DURATION", help="Ask until all are delivered or have failed, so long at most."
+    "--wait",
+    envvar="QSTASH_JOBS_WAIT",
+    metavar="DURATION",
+    help="Ask until all are delivered or have failed, so long at most.",
 )
 @click.option(
     "--format",
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     type=click.Choice(["text", "jsonl"]),
     default="text",
     show_default=True,
+    envvar="QSTASH_JOBS_FORMAT",
     help="For people, or a JSON line for each message.",
 )
 def command(**given: Any) -> int:

@@ -23,10 +23,17 @@ HEADER = ("", "message", "to", "with", "body", "id")
 
 
 def write_plan_markdown(
-    sections: Iterable[str], *, summary: Sequence[str], problems: Sequence[Problem] = ()
+    sections: Iterable[str],
+    *,
+    summary: Sequence[str],
+    problems: Sequence[Problem] = (),
+    environment: str = "",
 ) -> Iterator[str]:
-    """Write the document: what all of it comes to, what is wrong, and the jobs' sections."""
-    yield "## qstash-jobs plan"
+    """Write the document: what all of it comes to, what is wrong, and the jobs' sections.
+
+    `environment` names the one that it is for, where it is one of several.
+    """
+    yield f"## qstash-jobs plan{f', {write_code(environment)}' if environment else ''}"
     yield ""
     for sentence in summary:
         yield write_prose(sentence)

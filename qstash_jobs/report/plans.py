@@ -44,8 +44,8 @@ def write_plan(
                 yield from _write_block(planned, "  ", bodies=True, width=width)
 
 
-def write_plan_jsonl(messages: Iterable[PlannedMessage]) -> Iterator[str]:
-    """Write one JSON line for each message."""
+def write_plan_jsonl(messages: Iterable[PlannedMessage], *, environment: str = "") -> Iterator[str]:
+    """Write one JSON line for each message; `environment` is empty where the project has none."""
     for planned in messages:
         yield write_json(
             {
@@ -61,6 +61,7 @@ def write_plan_jsonl(messages: Iterable[PlannedMessage]) -> Iterator[str]:
                 "headers": _collect_headers(planned.request.headers),
                 **_write_body(planned.request.body),
                 "dedup_id": planned.dedup_id,
+                "environment": environment or None,
             }
         )
 
@@ -90,7 +91,7 @@ def summarise_demand(demand: Demand, *, messages_per_day: int | None) -> str | N
     return ", ".join(parts) + _name_unknown(sorted(demand.unknown_groups))
 
 
-def write_demand_json(demand: Demand, *, messages_per_day: int | None) -> str:
+def write_demand_json(demand: Demand, *, messages_per_day: int | None, environment: str = "") -> str:
     """Write the last of the JSON lines: what all of the messages ask of the plan."""
     return write_json(
         {
@@ -100,6 +101,7 @@ def write_demand_json(demand: Demand, *, messages_per_day: int | None) -> str:
             "attempts": demand.attempts,
             "unknown_groups": sorted(demand.unknown_groups),
             "messages_per_day": messages_per_day,
+            "environment": environment or None,
         }
     )
 
