@@ -13,9 +13,12 @@ QSTASH_WINDOW_S = 600
 """QStash forgets a deduplication id after ten minutes (upstash docs, features/deduplication)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message ready to be offered. `plan` prints envelopes and `run` sends them, so they cannot differ."""
+    """A message ready to be offered. `plan` prints envelopes and `run` sends them, so they cannot differ.
+
+    (Made by position, in half the time that names take.)
+    """
 
     message: Message
     slot: Slot
@@ -101,28 +104,12 @@ class Addresser:
             self._begin(job)
         id_ = self._identity.message_id(message.row_id)
         dedup_id = id_ if self._generation else self._dedup_id(message, id_)
-        labels = message.labels
-        if message.run_labels:
-            labels = (*labels, self._run_label, message_label(id_))
-        label = ",".join(labels) if labels else None
+        label = self._label(message, id_)
         letterhead = self._headers.write(message)
-        return Envelope(
-            message=message,
-            slot=Slot(
-                key=self._key_number,
-                job=job.name,
-                row=0 if row is None else row.number,
-                row_key=message.row_key,
-                generation=self._generation,
-            ),
-            id=id_,
-            dedup_id=dedup_id,
-            label=label,
-            letterhead=letterhead,
-            fingerprint=fingerprint(
-                _parts(message, letterhead.lines(dedup_id, label)), self._fingerprint_key
-            ),
-        )
+        digest = self._fingerprint(message, letterhead.lines(dedup_id, label))
+        number = 0 if row is None else row.number
+        slot = Slot(self._key_number, job.name, number, message.row_key, self._generation)
+        return Envelope(message, slot, id_, dedup_id, label, letterhead, digest)
 
     def _begin(self, job: Job) -> None:
         key = self._key
@@ -135,6 +122,18 @@ class Addresser:
         )
         self._job = job
 
+    def _label(self, message: Message, id_: str) -> str | None:
+        labels = ",".join(message.labels)
+        if not message.run_labels:
+            return labels if message.labels else None
+        own = f"{self._run_label},{message_label(id_)}"
+        return f"{labels},{own}" if message.labels else own
+
+    def _fingerprint(self, message: Message, lines: str) -> bytes:
+        where, queue = destination(message), message.queue or ""
+        parts = (where.encode(), queue.encode(), lines.encode(errors="surrogatepass"), message.body)
+        return fingerprint(parts, self._fingerprint_key)
+
     def _dedup_id(self, message: Message, id_: str) -> str | None:
         match message.dedup.kind:
             case DedupKind.PER_RUN:
@@ -146,12 +145,3 @@ class Addresser:
                 return message.dedup.value
             case DedupKind.CONTENT | DedupKind.NONE:
                 return None
-
-
-def _parts(message: Message, lines: str) -> tuple[bytes, ...]:
-    return (
-        destination(message).encode(),
-        (message.queue or "").encode(),
-        lines.encode(errors="surrogatepass"),
-        message.body,
-    )

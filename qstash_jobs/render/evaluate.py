@@ -142,11 +142,11 @@ def _run_if_possible(value: str, steps: tuple[Step, ...], names: Names, scope: S
 
 
 def _run(value: Any, steps: tuple[Step, ...], names: Names, scope: Scope) -> Any:
-    for step in steps:
-        try:
+    try:
+        for step in steps:
             value = step.filter(value)
-        except UnreadableError as error:
-            raise _explain_unreadable(step, value, error, shown=_is_public(names, scope)) from None
+    except UnreadableError as error:
+        raise _explain_unreadable(step, value, error, shown=_is_public(names, scope)) from None
     return value
 
 

@@ -1,6 +1,6 @@
 """A tree -> the function that fills it from a Scope, sharing every part that has no expression in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from qstash_jobs.render.evaluate import write_expression
@@ -26,15 +26,32 @@ def make_fill(node: Node) -> Fill:
 
 def _make_branch(branch: Branch) -> Fill:
     data = branch.data
-    fills = tuple((key, make_fill(child)) for key, child in branch.filled)
+    fills = tuple((key, _find_column(child), make_fill(child)) for key, child in branch.filled)
 
     def fill(scope: Scope, faults: list[Fault]) -> Any:
         copy: Any = data.copy()
-        for key, fill_child in fills:
-            copy[key] = fill_child(scope, faults)
+        row = scope.roots.get("row", _NO_ROW)
+        for key, column, fill_child in fills:
+            value = None if column is None else row.get(column)
+            if value.__class__ is str and value.isascii() and len(value) <= MAX_TEXT_BYTES:
+                copy[key] = value
+            else:
+                copy[key] = fill_child(scope, faults)
         return copy
 
     return fill
+
+
+_NO_ROW: Mapping[str, Any] = {}
+
+
+def _find_column(node: Node) -> str | None:
+    """Name the column that a scalar is, if it is one and nothing else: text in it needs no evaluation."""
+    if not isinstance(node, Scalar) or len(node.pieces) != 1 or not isinstance(node.pieces[0], Slot):
+        return None
+    expression = node.pieces[0].expression
+    root, *names = expression.names
+    return str(names[0]) if root == "row" and len(names) == 1 and not expression.calls else None
 
 
 def _make_whole(scalar: Scalar, slot: Slot) -> Fill:

@@ -5,6 +5,7 @@ RFC 4180: a value may stand in double quotes, a quote inside it is written twice
 
 import csv
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from qstash_jobs.rows.row import LONGEST_FIELD, Row, RowError
 
@@ -13,42 +14,47 @@ def read_delimited(lines: Iterable[str], *, file: str, delimiter: str) -> Iterat
     """Read rows one by one; blank lines are skipped."""
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise RowError("the delimiter has to be one character, and no quote", file=file, line=0)
-    records = _split(lines, file=file, delimiter=delimiter)
-    columns = _read_columns(records, file)
-    number = 0
-    for line, fields in records:
-        if len(fields) != len(columns):
-            if _is_blank(fields):
-                continue
-            raise _ragged(fields, columns, file=file, line=line)
-        number += 1
-        yield Row(number=number, values=dict(zip(columns, fields)), file=file, line=line)  # noqa: B905
+    # The limit is the process's, not the reader's: set where it is needed, always to the same.
+    csv.field_size_limit(LONGEST_FIELD)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        columns = _read_columns(reader, file)
+        line = reader.line_num + 1
+        number = 0
+        for fields in reader:
+            if len(fields) == len(columns):
+                number += 1
+                # as many of both, as was just seen
+                values = dict(zip(columns, fields, strict=False))
+                yield Row(number, values, file, line)
+            elif not _is_blank(fields):
+                raise _ragged(fields, columns, file=file, line=line)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise _explain(error, file=file, begin=line, reached=reader.line_num) from error
 
 
-def _read_columns(records: Iterable[tuple[int, list[str]]], file: str) -> list[str]:
-    for line, fields in records:
+class Reader(Protocol):
+    """Records as lists of fields, and how many lines were read for them."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+
+def _read_columns(reader: Reader, file: str) -> list[str]:
+    line = 1
+    for fields in reader:
         if fields:
             return _check_columns(fields, file=file, line=line)
+        line = reader.line_num + 1
     hint = "name the columns in the first line"
     raise RowError("the file has no rows and no names of columns", file=file, line=1, hint=hint)
 
 
 def _is_blank(fields: list[str]) -> bool:
     return not fields or (len(fields) == 1 and not fields[0].strip())
-
-
-def _split(lines: Iterable[str], *, file: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Split into fields; each record comes with the line that it begins in."""
-    # The limit is the process's, not the reader's: set where it is needed, always to the same.
-    csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    begin = 1
-    try:
-        for fields in reader:
-            yield begin, fields
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        raise _explain(error, file=file, begin=begin, reached=reader.line_num) from error
 
 
 def _explain(error: csv.Error, *, file: str, begin: int, reached: int) -> RowError:

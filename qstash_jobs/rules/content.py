@@ -28,7 +28,7 @@ BODY_FIELDS = ("body", "body_file", "body_base64")
 )
 def json_body(message: Message, _: Context) -> Iterator[Flaw]:
     written = message.job.fields.get("body")
-    if not isinstance(written, str | None) or not message.body:
+    if not message.body or not (written is None or isinstance(written, str)):
         return
     if message.content_type is None or JSON_TYPE.match(message.content_type) is None:
         return
