@@ -24,6 +24,7 @@ CONNECTION = {"host", "authorization", "user-agent", "accept-encoding", "content
 def server(monkeypatch) -> Iterator[LocalServer]:
     with start_server(record_requests=True, quota=FIXED) as server:
         server.make_group("order-placed", {"email": "https://mail.example.com/hook"})
+        server.make_queue("invoices")
         monkeypatch.setenv("QSTASH_URL", server.url)
         monkeypatch.setenv("QSTASH_TOKEN", server.token)
         monkeypatch.setenv("REPORT_TOKEN", SECRET)
