@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 import yaml
 from doc_blocks import read_blocks
+from markdown_page import Page
 
 from qstash_jobs.local import LocalServer, start_server
 
 PAGE = "gitops.md"
-BLOCK, ONCE = read_blocks(PAGE, "yaml")
+BLOCK, SCANNING, ONCE = read_blocks(PAGE, "yaml")
 WORKFLOW: dict[Any, Any] = yaml.safe_load(BLOCK.text)
 ON = WORKFLOW[True]
 """YAML 1.1 takes the key `on` for true."""
@@ -57,6 +58,7 @@ class Runner:
             "CI": "true",
             "GITHUB_ACTIONS": "true",
             "GITHUB_SHA": SHA,
+            "GITHUB_STEP_SUMMARY": str(self.root / "summary.md"),
             "QSTASH_URL": self.server.url,
         }
         env |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
@@ -78,6 +80,11 @@ class Runner:
         filled = EXPRESSION.sub(lambda found: self.secrets[found[1]], value)
         assert "${{" not in filled
         return filled.replace("/home/runner", str(self.root))
+
+    @property
+    def summary(self) -> Page:
+        """What the steps have written for whoever looks at the run."""
+        return Page((self.root / "summary.md").read_text(encoding="utf-8"))
 
     def write(self, name: str, text: str) -> None:
         path = self.root / "checkout" / name
@@ -109,6 +116,10 @@ def test_a_pull_request_is_checked_without_token_secrets_and_network(runner: Run
     (valid, _), (planned, plan) = runner.run(CHECK, QSTASH_URL="http://127.0.0.1:9")
     assert (valid, planned) == (0, 0)
     assert "would publish 2 messages" in plan
+    assert "would publish 2 messages of 2 jobs" in runner.summary.text
+    assert ["publish", "jobs/hello:hello", "POST https://api.example.com/hello"] in [
+        cells[:3] for cells in runner.summary.cells
+    ]
     assert runner.published() == 0
 
 
@@ -131,6 +142,17 @@ def test_a_commit_is_published_once_and_the_next_one_again_but_for_what_is_to_go
         assert code == 0, output
         assert totals in output
         assert runner.published() == published
+        assert totals.strip() in [cells[1] for cells in runner.summary.cells if cells[0] == "messages"][-1]
+
+
+def test_code_scanning_is_given_what_is_wrong_also_where_that_fails_the_step(runner: Runner) -> None:
+    check, upload = yaml.safe_load(SCANNING.text)
+    runner.write("jobs/hello.yaml", "url: https://api.example.com/hello\nretrys: 3\n")
+    [(code, _)] = runner.run({"steps": [check, upload]})
+    log = json.loads((runner.root / "checkout" / upload["with"]["sarif_file"]).read_text())
+    assert code == 2
+    assert upload["if"] == "always()"
+    assert [result["ruleId"] for result in log["runs"][0]["results"]] == ["schema-unknown-key"]
 
 
 def test_a_lost_ledger_is_as_the_page_says(runner: Runner) -> None:
