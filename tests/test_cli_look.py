@@ -42,6 +42,8 @@ def test_validate_writes_one_json_document(cli) -> None:
     assert json.loads(cli("validate", "a.yaml", "--format", "json").out) == {
         "files": 1,
         "jobs": 1,
+        "messages": 1,
+        "missing_secrets": [],
         "problems": [],
     }
 

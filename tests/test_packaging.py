@@ -46,7 +46,13 @@ def test_the_wheel_works_without_the_checkout(wheel, tmp_path):
     wheel.extractall(tmp_path / "site")
     (tmp_path / "hello.yaml").write_text("url: https://example.com/hook\n")
     answer = run_from(tmp_path / "site", ["validate", "--format", "json", "hello.yaml"], tmp_path)
-    assert json.loads(answer) == {"files": 1, "jobs": 1, "problems": []}
+    assert json.loads(answer) == {
+        "files": 1,
+        "jobs": 1,
+        "messages": 1,
+        "missing_secrets": [],
+        "problems": [],
+    }
 
 
 def test_a_checkout_works_without_being_built(tmp_path):

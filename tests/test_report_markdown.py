@@ -13,6 +13,7 @@ from qstash_jobs.report.escape import UNSAFE, escape
 from qstash_jobs.report.layout import cut
 from qstash_jobs.report.markdown import CELL_WIDTH, write_code, write_fold, write_prose, write_table
 from qstash_jobs.report.plan_markdown import MOST_CHARACTERS, write_plan_markdown, write_plan_sections
+from qstash_jobs.report.plans import write_plan
 from qstash_jobs.report.problems import write_problems_markdown
 from qstash_jobs.wire.http import Request
 
@@ -124,6 +125,13 @@ def test_a_plan_has_a_table_for_each_job_and_what_would_be_sent_where() -> None:
     assert "would publish 1 message of 1 job" in page.text
     assert "jobs/hello.yaml:1" in page.code
     assert '{"hello":"world"}\n' in page.code
+
+
+@pytest.mark.parametrize("body", [b"::error::forged", b"a\n  ::stop-commands::x\nb", b"##[error]forged"])
+def test_a_body_gives_the_runner_of_a_pipeline_no_command(body: bytes) -> None:
+    message = replace(HELLO, request=replace(HELLO.request, body=body))
+    for lines in (write_plan([message]), write_plan_sections([message])):
+        assert not [line for line in lines if line.lstrip().startswith(("::", "##["))]
 
 
 def test_of_rows_three_are_shown_and_all_are_counted_and_bodies_are_asked_for() -> None:

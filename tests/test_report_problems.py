@@ -136,9 +136,13 @@ def test_a_summary_counts_what_there_is() -> None:
 
 
 def test_json_has_the_documented_keys() -> None:
-    assert json.loads(write_problems_json([TYPO], files=3, jobs=12)) == {
+    assert json.loads(
+        write_problems_json([TYPO], files=3, jobs=12, messages=1_000, missing_secrets=["KEY"])
+    ) == {
         "files": 3,
         "jobs": 12,
+        "messages": 1_000,
+        "missing_secrets": ["KEY"],
         "problems": [
             {
                 "file": "jobs/hello.yaml",
@@ -188,7 +192,7 @@ def test_colour_only_adds() -> None:
 def test_no_text_reaches_the_terminal_raw(problems: list[Problem], width: int | None) -> None:
     lines = [
         *write_problems(problems, width=width),
-        write_problems_json(problems, files=1, jobs=1),
+        write_problems_json(problems, files=1, jobs=1, messages=1, missing_secrets=[]),
         *write_problems_github(problems),
     ]
 
@@ -199,7 +203,9 @@ def test_no_text_reaches_the_terminal_raw(problems: list[Problem], width: int | 
 @settings(deadline=None)
 @given(problem=PROBLEM)
 def test_json_holds_the_same_facts(problem: Problem) -> None:
-    (facts,) = json.loads(write_problems_json([problem], files=1, jobs=1))["problems"]
+    (facts,) = json.loads(write_problems_json([problem], files=1, jobs=1, messages=1, missing_secrets=[]))[
+        "problems"
+    ]
 
     assert facts["message"] == problem.message
     assert facts["hint"] == problem.hint

@@ -12,6 +12,7 @@ from qstash_jobs.grammar import GrammarError, read_seconds
 
 def read_moment(option: str, text: str | None, now: datetime) -> datetime | None:
     """Read a date, a moment (UTC where no zone is said), or how long ago it was: `2d`, `12h`."""
+    check_text(option, text)
     if text is None:
         return None
     try:

@@ -40,6 +40,7 @@ class Results:
         self._told: list[tuple[ResultLine, bool]] = []
         """What a document tells one by one, and whether it was somebody else's message."""
         self._stack = ExitStack()
+        self._has_ended = False
         self.has_failed = False
         """Some results could not be shown or kept."""
 
@@ -81,6 +82,7 @@ class Results:
 
     def end(self, conclude: "Callable[[], Conclusion]") -> None:
         """Show the jobs with rows, or the document in which all is told at once."""
+        self._has_ended = True
         if self._format in ("markdown", "junit"):
             self._show_document(conclude())
         if self._format != "text":
@@ -132,7 +134,8 @@ class Results:
 
     def _fail(self, what: str) -> None:
         self.has_failed = True
-        self._terminal.warn(f"{what}; the run goes on, and the ledger keeps its results")
+        goes_on = "" if self._has_ended else "the run goes on, and "
+        self._terminal.warn(f"{what}; {goes_on}the ledger keeps its results")
 
 
 def _open_to_append(path: Path) -> TextIO:

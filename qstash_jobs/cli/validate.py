@@ -50,7 +50,14 @@ def _write(found: "Validation", format_: str, terminal: Terminal) -> "Iterable[s
 
     match format_:
         case "json":
-            return [report.write_problems_json(found.problems, files=found.files, jobs=found.jobs)]
+            document = report.write_problems_json(
+                found.problems,
+                files=found.files,
+                jobs=found.jobs,
+                messages=found.messages,
+                missing_secrets=found.missing_secrets,
+            )
+            return [document]
         case "github":
             return report.write_problems_github(found.problems)
         case "sarif":

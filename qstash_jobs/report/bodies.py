@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from qstash_jobs.report.escape import escape
+from qstash_jobs.report.escape import escape, escape_line
 from qstash_jobs.report.layout import CUT, cell_width, cut
 from qstash_jobs.report.wording import count
 
@@ -58,11 +58,11 @@ def _decode_beginning(body: bytes) -> str:
 def _split(text: str, room: int) -> Iterator[str]:
     shown = escape(text)
     if "\n" not in text and cell_width(shown) <= room:
-        yield shown
+        yield escape_line(text)
     elif _is_json(text):
         yield from map(escape, _indent(text))
     else:
-        yield from map(escape, text.removesuffix("\n").split("\n"))
+        yield from map(escape_line, text.removesuffix("\n").split("\n"))
 
 
 def _is_json(text: str) -> bool:

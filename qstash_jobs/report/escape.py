@@ -22,12 +22,21 @@ _NO_XML = re.compile("[\ufffe\uffff]")
 _UNSAFE_IN_SHELL = re.compile(f"(?!\n)[{_INVISIBLE}]+")
 _PLAIN_IN_SHELL = re.compile("[A-Za-z0-9_./:@-]+")
 
+# github.com/actions/runner, src/Runner.Common/ActionCommand.cs: `::name::` and `##[name]`, blanks before them or not
+_COMMAND = re.compile(r"^(\s*)([:#])(?=:|#\[)")
+
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def escape(text: str) -> str:
     """Write a text on one line, with a visible `\\x1b` or `\\u202e` for each character that could mislead."""
     return UNSAFE.sub(_write_visible, text)
+
+
+def escape_line(text: str) -> str:
+    """Escape a text that stands at the beginning of a line, where a pipeline's runner could take it for a command."""
+    shown = escape(text)
+    return _COMMAND.sub(_write_command, shown, count=1)
 
 
 def escape_xml(text: str) -> str:
@@ -72,6 +81,10 @@ def _quote_plain(text: str) -> str:
 def _quote_bytes(text: str) -> str:
     digits = "".join(f"\\x{byte:02x}" for byte in text.encode("utf-8", "surrogatepass"))
     return f"$'{digits}'"
+
+
+def _write_command(match: re.Match[str]) -> str:
+    return f"{match[1]}\\x{ord(match[2]):02x}"
 
 
 def _write_visible(match: re.Match[str]) -> str:

@@ -145,6 +145,7 @@ def collect_known(record: Record, evidence: Sequence[Evidence]) -> dict[str, obj
         "status": record.status,
         "error": record.error,
         "attempts": record.attempt,
+        "generation": record.slot.generation,
         "target": record.target,
         "first_maybe_sent_at": None if first is None else write_moment(first.wall),
         "settled_at": write_moment(record.settled_at),

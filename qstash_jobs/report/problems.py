@@ -50,7 +50,14 @@ def summarise_problems(problems: Sequence[Problem], *, files: int) -> str:
     return f"{join(parts)} in {where}"
 
 
-def write_problems_json(problems: Iterable[Problem], *, files: int, jobs: int) -> str:
+def write_problems_json(
+    problems: Iterable[Problem],
+    *,
+    files: int,
+    jobs: int,
+    messages: int,
+    missing_secrets: Iterable[str],
+) -> str:
     """Write all of `validate` as one JSON document on one line; lines and columns from 1, 0 for a whole file."""
     facts = [
         {
@@ -65,7 +72,15 @@ def write_problems_json(problems: Iterable[Problem], *, files: int, jobs: int) -
         }
         for problem in problems
     ]
-    return write_json({"files": files, "jobs": jobs, "problems": facts})
+    return write_json(
+        {
+            "files": files,
+            "jobs": jobs,
+            "messages": messages,
+            "missing_secrets": list(missing_secrets),
+            "problems": facts,
+        }
+    )
 
 
 def write_problems_github(problems: Iterable[Problem]) -> Iterator[str]:

@@ -46,6 +46,9 @@ def write_markdown(sheets: Sequence[Sheet], *, most: int) -> Iterator[str]:
         rows, left_out = take_rows(sheet, most)
         if rows:
             yield from write_table(sheet.columns, (tuple(map(write_code, row)) for row in rows))
+        elif sheet.columns:
+            yield f"no {sheet.noun}s"
+            yield ""
         if left_out:
             yield f"and {count(left_out, f'more {sheet.noun}')}"
             yield ""

@@ -44,6 +44,7 @@ RECORD_COLUMNS = (
     "status",
     "error",
     "attempts",
+    "generation",
     "target",
     "first_maybe_sent_at",
     "settled_at",
