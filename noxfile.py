@@ -42,8 +42,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Speed, as ratios against peers in the same run; `-- --page` writes docs/performance.md."""
+    """Speed, as ratios against peers in the same run; `-- --page` writes docs/performance.md, `-- --small` tries it."""
     # check-jsonschema is a peer, which nothing of the project needs; ajv-cli comes from npm where there is one
     session.install(".[test]", "check-jsonschema")
     session.run("python", "benchmarks/report.py", *session.posargs)
-    session.run("python", "benchmarks/validating.py")

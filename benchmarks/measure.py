@@ -78,11 +78,6 @@ def median(costs: Sequence[Cost]) -> Cost:
     )
 
 
-def spread(figures: Sequence[float]) -> str:
-    """Write the distance from the least to the most, as a share of the median."""
-    return f"±{(max(figures) - min(figures)) / 2 / statistics.median(figures):.0%}"
-
-
 @contextmanager
 def load_server(latency_ms: float = 0) -> Iterator[str]:
     """Run the load server in a process of its own; give its address."""

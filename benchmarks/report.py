@@ -1,7 +1,7 @@
 """Every benchmark -> one table on standard output, one JSON file, one chart: `nox -s bench`.
 
 `--json FILE` keeps the figures, `--page` writes them into docs/performance.md and its chart, `--from FILE` takes the
-figures that were kept instead of measuring.
+figures that were kept instead of measuring, `--small` measures so little that it takes a minute.
 """
 
 import argparse
@@ -13,11 +13,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from chart import draw
-from measure import Cost
-from result import Panel, Result, Target, draw_up, rates, ratio_of, read_result, write_result
+from result import Panel, Result, Target, read_result, write_result
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
@@ -27,15 +25,27 @@ MEASURED = re.compile(r"(?<=<!-- measured -->\n).*?(?=<!-- end of what was measu
 BENCHMARKS: Sequence[tuple[str, ...]] = (
     ("start.py",),
     ("validate.py",),
+    ("validating.py",),
     ("single.py",),
     ("single.py", "--latency-ms", "20", "--repetitions", "3"),
     ("sending.py",),
     ("rows.py",),
     ("rows.py", "--latency-ms", "20"),
     ("rows.py", "--latency-ms", "100"),
+    ("growth.py",),
+    ("ledger.py",),
 )
-ROWS_GOALS = {0: 1.0, 20: 5.0, 100: 20.0}
-"""What a run of batches is to reach against the SDK, by latency in milliseconds."""
+SMALL: Mapping[str, Sequence[str]] = {
+    "start.py": (),
+    "validate.py": ("--files", "50"),
+    "validating.py": ("--files", "50"),
+    "single.py": ("--messages", "400"),
+    "sending.py": ("--batches", "50"),
+    "rows.py": ("--rows", "1000"),
+    "growth.py": ("--rows", "5000", "--few", "500"),
+    "ledger.py": ("--rows", "1000", "--full", "20000"),
+}
+"""What makes each quick, to see that it works: its figures mean nothing."""
 
 
 def measure(command: Sequence[str]) -> Result:
@@ -45,20 +55,7 @@ def measure(command: Sequence[str]) -> Result:
     done = subprocess.run(
         [sys.executable, str(HERE / script), *options], stdout=subprocess.PIPE, text=True, check=True
     )
-    found = json.loads(done.stdout)
-    return judge_rows(found) if script == "rows.py" else read_result(found)
-
-
-def judge_rows(found: Mapping[str, Any]) -> Result:
-    """Hold what `rows.py` measured against the targets."""
-    count, latency_ms = found["rows"], found["latency_ms"]
-    costs = {name: [Cost(**cost) for cost in each] for name, each in found["race"].items()}
-    beside = rates(costs["sdk"], count)
-    title = f"Batches of 100 from a CSV, {latency_ms:g} ms"
-    panel = draw_up(costs, beside, work=dict.fromkeys(costs, count), title=title, unit="× the SDK's rate")
-    ratio = ratio_of(rates(costs["qstash-jobs"], count), beside)
-    text = f"{title}: × the SDK's `batch_json` loop"
-    return Result(panels=[panel], targets=[Target(text=text, ratio=ratio, goal=ROWS_GOALS[int(latency_ms)])])
+    return read_result(json.loads(done.stdout))
 
 
 def describe_machine() -> str:
@@ -123,13 +120,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="file to keep the figures in")
     parser.add_argument("--from", type=Path, dest="kept", help="file with figures, instead of measuring")
+    parser.add_argument(
+        "--small", action="store_true", help="see that all of it works; the figures mean nothing"
+    )
     parser.add_argument("--page", action="store_true", help="write docs/performance.md and its chart")
     arguments = parser.parse_args()
+    if arguments.small and arguments.page:
+        parser.error("--small measures nothing that belongs on the page")
     if arguments.kept:
         found = json.loads(arguments.kept.read_text())
         machine, results = found["machine"], [read_result(each) for each in found["results"]]
     else:
-        machine, results = describe_machine(), [measure(command) for command in BENCHMARKS]
+        extra = {
+            script: (*size, "--repetitions", "1") if arguments.small else () for script, size in SMALL.items()
+        }
+        commands = [(*command, *extra[command[0]]) for command in BENCHMARKS]
+        machine, results = describe_machine(), [measure(command) for command in commands]
     if arguments.json:
         kept = {"machine": machine, "results": [write_result(result) for result in results]}
         arguments.json.write_text(json.dumps(kept, indent=2) + "\n")

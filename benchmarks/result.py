@@ -4,6 +4,7 @@ A ratio is taken within each repetition, whose processes ran one after the other
 figure: what slows the machine for a while slows both sides of it.
 """
 
+import json
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -131,6 +132,15 @@ def print_panel(panel: Panel) -> None:
         for bar in panel.bars
     ]
     print(f"\n{write_table(head, lines)}", file=sys.stderr)
+
+
+def tell(result: Result) -> None:
+    """Print a result: for people to standard error, for a program to standard output."""
+    for panel in result.panels:
+        print_panel(panel)
+    print(*result.notes, sep="\n", file=sys.stderr)
+    print(*(f"{each.text}: {show(each.ratio.median)}" for each in result.targets), sep="\n", file=sys.stderr)
+    print(json.dumps(write_result(result), indent=2))
 
 
 def write_result(result: Result) -> dict[str, Any]:

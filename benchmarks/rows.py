@@ -2,28 +2,28 @@
 
 Whole processes are measured, against a server in another process, on loopback. `qstash-jobs` checks every row, and
 records every message before it is sent and after it is answered, each on the disk; the SDK's loop does neither;
-`prebuilt` sends finished bytes. The last lines hold a small file against a large one: memory and cost a message are
-to stay the same.
+`prebuilt` sends finished bytes.
 """
 
 import argparse
-import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import orjson
-from measure import Contender, Cost, compare, load_server, median, read_stats, spread, write_table
+from measure import Contender, Cost, compare, load_server, read_stats
+from result import Result, Target, draw_up, rates, ratio_of, tell
 
 PEERS = Path(__file__).with_name("peers.py")
+OURS = "qstash-jobs"
 BATCH = 100
-SMALL = 10_000
+GOALS = {0: 1.0, 20: 5.0, 100: 20.0}
+"""What a run is to reach against the SDK, by latency in milliseconds."""
 
 JOB = """\
 url: https://example.com/orders
@@ -66,7 +66,7 @@ def write_files(folder: Path, rows: int) -> Path:
 
 def contender_of(name: str, folder: Path, server: str, options: Sequence[str] = ()) -> Contender:
     """Name the command that publishes a folder's rows."""
-    if name != "qstash-jobs":
+    if name != OURS:
         return Contender(
             name=name, command=[sys.executable, str(PEERS), name, server, str(folder / "orders.csv")]
         )
@@ -86,85 +86,44 @@ def service(latency_ms: float) -> Iterator[tuple[str, Mapping[str, str]]]:
         yield server, {**os.environ, "QSTASH_URL": server, "QSTASH_TOKEN": "token", "CI": ""}
 
 
-def race(folder: Path, rows: int, arguments: argparse.Namespace) -> dict[str, list[Cost]]:
-    """Measure all contenders on the same rows."""
+def measure(folder: Path, arguments: argparse.Namespace) -> tuple[dict[str, list[Cost]], str]:
+    """Measure all contenders on the same rows; say how busy the load server was."""
     with service(arguments.latency_ms) as (server, env):
-        names = ("qstash-jobs", "sdk", "prebuilt")
         options = arguments.options.split()
-        contenders = [contender_of(name, folder, server, options) for name in names]
+        contenders = [contender_of(name, folder, server, options) for name in (OURS, "sdk", "prebuilt")]
         costs = compare(contenders, env, repetitions=arguments.repetitions)
         stats = read_stats(server)
     wall_s = sum(cost.wall_s for one in costs.values() for cost in one)
-    print(f"\n{rows:,} rows, batches of {BATCH}, latency {arguments.latency_ms:g} ms", file=sys.stderr)
-    print(
-        f"load server: {stats['cpu_s'] / stats['messages'] * 1e6:.1f} µs of CPU a message, "
-        f"busy for {stats['cpu_s'] / wall_s:.0%} of the time",
-        file=sys.stderr,
+    return costs, (
+        f"Batches, {arguments.latency_ms:g} ms: load server busy {stats['cpu_s'] / wall_s:.0%} of the time, "
+        f"{stats['cpu_s'] / stats['messages'] * 1e6:.1f} µs a message"
     )
-    return costs
 
 
-def show(costs: Mapping[str, Sequence[Cost]], rows: int) -> None:
-    """Print the race, each contender against the SDK."""
-    peer = median(costs["sdk"])
-    lines = []
-    for name, each in costs.items():
-        cost = median(each)
-        lines.append(
-            (
-                name,
-                f"{cost.wall_s / rows * 1e6:.1f}",
-                spread([one.wall_s for one in each]),
-                f"{cost.cpu_s / rows * 1e6:.1f}",
-                f"{cost.peak_mb:.0f}",
-                f"{peer.wall_s / cost.wall_s:.2f}",
-                f"{peer.cpu_s / cost.cpu_s:.2f}",
-            )
-        )
-    head = ("", "wall µs/row", "", "CPU µs/row", "peak MB", "rate × SDK", "rate × SDK by CPU")
-    print(write_table(head, lines), file=sys.stderr)
-
-
-def grow(folders: Mapping[int, Path], arguments: argparse.Namespace) -> dict[str, list[Cost]]:
-    """Measure files of several sizes; the smallest tells what a start costs."""
-    with service(arguments.latency_ms) as (server, env):
-        contenders = [
-            replace(contender_of("qstash-jobs", folder, server, arguments.options.split()), name=str(rows))
-            for rows, folder in folders.items()
-        ]
-        costs = compare(contenders, env, repetitions=arguments.repetitions)
-    start, small, large = (median(costs[str(rows)]) for rows in folders)
-    _, few, many = folders
-    ratio = (large.cpu_s - start.cpu_s) / many / ((small.cpu_s - start.cpu_s) / few)
-    print(
-        f"\n{many:,} rows beside {few:,}: peak memory {large.peak_mb / small.peak_mb:.2f} × "
-        f"({small.peak_mb:.0f} -> {large.peak_mb:.0f} MB), CPU a message {ratio:.2f} × "
-        f"({(large.cpu_s - start.cpu_s) / many * 1e6:.0f} µs, without the start: {start.cpu_s:.2f} s, "
-        f"{start.peak_mb:.0f} MB)",
-        file=sys.stderr,
-    )
-    return costs
+def judge(costs: Mapping[str, Sequence[Cost]], note: str, arguments: argparse.Namespace) -> Result:
+    """Hold the costs against the target."""
+    rows, latency_ms = arguments.rows, arguments.latency_ms
+    beside = rates(costs["sdk"], rows)
+    title = f"Batches of 100 from a CSV, {latency_ms:g} ms"
+    panel = draw_up(costs, beside, work=dict.fromkeys(costs, rows), title=title, unit="× the SDK's rate")
+    ratio = ratio_of(rates(costs[OURS], rows), beside)
+    goal = GOALS.get(latency_ms)
+    text = f"{title}: × the SDK's `batch_json` loop"
+    targets = [] if goal is None else [Target(text=text, ratio=ratio, goal=goal)]
+    return Result(panels=[panel], targets=targets, notes=[note])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=20_000, help="rows of the large file, 20,000 at least")
+    parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--latency-ms", type=float, default=0)
     parser.add_argument("--options", default="", help="more options for qstash-jobs run")
-    parser.add_argument("--no-peers", action="store_true", help="only small against large")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        sizes = (1, SMALL, max(arguments.rows, 2 * SMALL))
-        folders = {rows: write_files(Path(name) / str(rows), rows) for rows in sizes}
-        results: dict[str, object] = {"rows": sizes[-1], "latency_ms": arguments.latency_ms}
-        if not arguments.no_peers:
-            costs = race(folders[sizes[-1]], sizes[-1], arguments)
-            show(costs, sizes[-1])
-            results["race"] = {name: [asdict(cost) for cost in each] for name, each in costs.items()}
-        grown = grow(folders, arguments)
-        results["growth"] = {rows: [asdict(cost) for cost in each] for rows, each in grown.items()}
-    print(json.dumps(results, indent=2))
+        folder = write_files(Path(name) / "rows", arguments.rows)
+        costs, note = measure(folder, arguments)
+    tell(judge(costs, note, arguments))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from measure import Contender, Cost, compare, median
-from result import Bar, Panel, Result, Target, print_panel, ratio_of, show, write_result
+from result import Bar, Panel, Result, Target, ratio_of, tell
 from rows import BATCH, service, write_files
 
 OURS, LIMIT = "qstash-jobs, sending alone", "urllib3, finished bytes"
@@ -121,10 +121,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = write_files(Path(name) / "batch", 1)
         costs = measure(folder, arguments.batches, arguments.repetitions)
-    result = judge(costs, arguments.batches * BATCH)
-    print_panel(result.panels[0])
-    print(f"{result.targets[0].text}: {show(result.targets[0].ratio.median)}", file=sys.stderr)
-    print(json.dumps(write_result(result), indent=2))
+    tell(judge(costs, arguments.batches * BATCH))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ peer; at 20 ms of keeping C requests under way, and the limit is C times what on
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,11 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from measure import Contender, Cost, compare, read_stats
-from result import Panel, Result, Target, draw_up, print_panel, rates, ratio_of, show, write_result
-from rows import contender_of, service, write_files
+from result import Panel, Result, Target, draw_up, rates, ratio_of, tell
+from rows import OURS, contender_of, service, write_files
 
 LOOPS = Path(__file__).with_name("loops.py")
-OURS = "qstash-jobs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +161,7 @@ def main() -> None:
         costs, watch = measure(folder, entries, arguments)
     panel, targets = judge(entries, costs, watch, arguments)
     notes = describe(entries, costs, watch, f"{arguments.latency_ms:g} ms")
-    print_panel(panel)
-    print(*notes, sep="\n", file=sys.stderr)
-    print(*(f"{each.text}: {show(each.ratio.median)}" for each in targets), sep="\n", file=sys.stderr)
-    print(json.dumps(write_result(Result(panels=[panel], targets=targets, notes=notes)), indent=2))
+    tell(Result(panels=[panel], targets=targets, notes=notes))
 
 
 if __name__ == "__main__":

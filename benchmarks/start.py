@@ -6,7 +6,6 @@ and one that sends the finished message with urllib3.
 """
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from measure import Contender, Cost, compare, median
-from result import Bar, Panel, Result, Target, print_panel, ratio_of, show, walls, write_result
+from result import Bar, Panel, Result, Target, ratio_of, tell, walls
 from rows import service
 
 COMMAND = Path(sys.executable).with_name("qstash-jobs")
@@ -111,11 +110,7 @@ def main() -> None:
         contenders = line_up(Path(name), server)
         compare(contenders, env, repetitions=1)  # compiles what was never imported
         costs = compare(contenders, env, repetitions=arguments.repetitions)
-    result = judge(costs)
-    for panel in result.panels:
-        print_panel(panel)
-    print(*(f"{each.text}: {show(each.ratio.median)}" for each in result.targets), sep="\n", file=sys.stderr)
-    print(json.dumps(write_result(result), indent=2))
+    tell(judge(costs))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ check must accept the files and refuse them with one wrong file among them.
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from measure import Contender, Cost, compare
-from result import Panel, Result, Target, draw_up, print_panel, rates, ratio_of, show, walls, write_result
+from result import Panel, Result, Target, draw_up, rates, ratio_of, tell, walls
 
 SCHEMA = Path(__file__).parent.parent / "schemas" / "job-file.schema.json"
 OURS, CHECK, AJV, EVENTS = "qstash-jobs", "check-jsonschema", "ajv-cli", "YAML events alone"
@@ -187,14 +186,7 @@ def main() -> None:
         contenders = [Contender(name=who, command=command) for who, command in field.commands.items()]
         costs = compare(contenders, os.environ, repetitions=arguments.repetitions)
     panel, targets = judge(costs, arguments.files)
-    print_panel(panel)
-    print(
-        *field.missing,
-        *(f"{each.text}: {show(each.ratio.median)}" for each in targets),
-        sep="\n",
-        file=sys.stderr,
-    )
-    print(json.dumps(write_result(Result(panels=[panel], targets=targets, notes=field.missing)), indent=2))
+    tell(Result(panels=[panel], targets=targets, notes=field.missing))
 
 
 if __name__ == "__main__":

@@ -5,14 +5,17 @@ own, and what starting one costs is taken off.
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from measure import Contender, compare, median, write_table
+from growth import each_s
+from measure import Contender, Cost, compare, median
+from result import Bar, Panel, Result, ratio_of, tell
+
+OURS, YAML = "qstash-jobs", "YAML events alone"
 
 JOBS = """\
 defaults:
@@ -53,6 +56,23 @@ def write_files(folder: Path, count: int) -> Path:
     return folder
 
 
+def judge(costs: Mapping[str, Sequence[Cost]], files: int) -> Result:
+    """Set what a file costs beside its events."""
+    spent = {name: each_s(costs[f"{name} {files}"], costs[f"{name} 1"], files) for name in (OURS, YAML)}
+    bars = [
+        Bar(
+            name=name,
+            ratio=ratio_of(each, spent[YAML]),
+            cost=median(costs[f"{name} {files}"]),
+            work=files,
+        )
+        for name, each in spent.items()
+    ]
+    title = f"validate, {files:,} files, without the start"
+    unit = "× the CPU of reading the YAML events"
+    return Result(panels=[Panel(title=title, unit=unit, bars=bars, more_is_better=False)], targets=[])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1000)
@@ -60,33 +80,14 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folders = {count: write_files(Path(name) / str(count), count) for count in (1, arguments.files)}
-        commands = {
-            "validate": ["-m", "qstash_jobs", "validate"],
-            "events": ["-c", EVENTS],
-        }
+        commands = {OURS: ["-m", "qstash_jobs", "validate"], YAML: ["-c", EVENTS]}
         contenders = [
             Contender(name=f"{what} {count}", command=[sys.executable, *command, str(folder)])
             for what, command in commands.items()
             for count, folder in folders.items()
         ]
         costs = compare(contenders, os.environ, repetitions=arguments.repetitions)
-    many = arguments.files
-    spent = {
-        what: (median(costs[f"{what} {many}"]).cpu_s - median(costs[f"{what} 1"]).cpu_s) / (many - 1)
-        for what in commands
-    }
-    lines = [
-        (
-            what,
-            f"{seconds * 1e6:.0f}",
-            f"{seconds / spent['events']:.2f}",
-            f"{median(costs[f'{what} 1']).cpu_s:.2f}",
-        )
-        for what, seconds in spent.items()
-    ]
-    head = (f"{many:,} files", "CPU µs/file", "× events", "start s")
-    print(write_table(head, lines), file=sys.stderr)
-    print(json.dumps({name: [asdict(cost) for cost in each] for name, each in costs.items()}, indent=2))
+    tell(judge(costs, arguments.files))
 
 
 if __name__ == "__main__":
