@@ -1,9 +1,7 @@
 """Pipes, full devices, closed streams, signals, bare environments: the program in a process of its own."""
 
 import os
-import pty
 import resource
-import select
 import signal
 import subprocess
 import sys
@@ -12,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from terminal_talk import talk
 
 PROGRAM = [sys.executable, "-m", "qstash_jobs"]
 ROWS = "jobs:\n  mail:\n    url: https://api.example.com/${{ row.id }}\n    for_each: {file: rows.csv, key: id}\n"
@@ -173,41 +172,12 @@ def test_a_signal_before_anything_was_sent_sends_nothing(cli, rows) -> None:
     assert history(cli) == []
 
 
-def talk(cli, typed: bytes | None, *, width: int = 80) -> tuple[int, str]:
-    """Run on a terminal, type something at the question (None: Ctrl-C), and return the ending and all that was seen."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(
-            sys.executable,
-            [*PROGRAM, "run", "all.yaml"],
-            {**os.environ, "COLUMNS": str(width), "TERM": "xterm"},
-        )
-    seen = b""
-    asked = False
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        ready, _, _ = select.select([terminal], [], [], 0.1)
-        try:
-            piece = os.read(terminal, 65536) if ready else None
-        except OSError:
-            break
-        if piece == b"":
-            break
-        seen += piece or b""
-        if b"[y/N] " in seen and not asked:
-            asked = True
-            os.write(terminal, b"\x03" if typed is None else typed)
-    _, status = os.waitpid(child, 0)
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(status), seen.decode()
-
-
 @pytest.mark.parametrize(
     ("typed", "code", "sent"),
     [(b"y\n", 0, 3), (b"\n", 0, 0), (b"n\n", 0, 0), (b"\x04", 0, 0), (None, 130, 0)],
 )
 def test_on_a_terminal_a_person_is_asked_and_only_a_yes_publishes(cli, rows, typed, code, sent) -> None:
-    ended, seen = talk(cli, typed)
+    ended, seen = talk("run", "all.yaml", typed=typed)
     assert "publish 300 messages of 1 job to 127.0.0.1:" in seen
     assert ", account defaultUser? [y/N] " in seen
     assert ended == code
@@ -217,7 +187,7 @@ def test_on_a_terminal_a_person_is_asked_and_only_a_yes_publishes(cli, rows, typ
     elif not sent:
         assert "nothing was sent" in seen
     else:
-        _, seen = talk(cli, b"n\n")
+        _, seen = talk("run", "all.yaml", typed=b"n\n")
         assert "? the last run of these jobs was " in seen
 
 

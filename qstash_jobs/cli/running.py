@@ -11,6 +11,7 @@ from qstash_jobs.api.run import Intention, Report, Tools, Wish, run
 from qstash_jobs.api.tally import INTERRUPTED, TERMINATED
 from qstash_jobs.api.workspace import Workspace
 from qstash_jobs.cli.asking import write_question, write_statement, write_unfinished
+from qstash_jobs.cli.progress import Progress
 from qstash_jobs.cli.results import Results
 from qstash_jobs.cli.signals import Stop
 from qstash_jobs.cli.terminal import OutputError, Terminal
@@ -42,6 +43,10 @@ class Running:
     """What has to be done once it is sure that messages will be published."""
     _begun: str | None = field(init=False, default=None)
     """The run's id, once it is sure that messages will be published."""
+    _progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._progress = Progress(self.terminal, self.tools.clock)
 
     def publish(self, workspace: Workspace, wish: Wish) -> Report:
         """Run, showing results as they come."""
@@ -50,6 +55,7 @@ class Running:
             def tell(run_id: str, settlement: Settlement) -> None:
                 self.note(settlement)
                 results.tell(run_id, settlement)
+                self._progress.step()
 
             report: Report | None = None
             try:
@@ -67,6 +73,7 @@ class Running:
                 raise
             finally:
                 self.stop.at_once = True
+                self._progress.end()
                 results.end(partial(self._conclude, workspace, report))
         worse = results.has_failed and report.exit_code not in (INTERRUPTED, TERMINATED)
         return replace(report, exit_code=OutputError.exit_code) if worse else report
@@ -83,6 +90,7 @@ class Running:
             self.terminal.warn("nothing was sent")
             return False
         self.prepare(intention)
+        self._progress.begin(intention.messages)
         self._begun = intention.run
         self.stop.at_once = False
         return True

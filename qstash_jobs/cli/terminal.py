@@ -11,10 +11,14 @@ from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem
 from qstash_jobs.report.escape import escape
+from qstash_jobs.report.layout import cut
 from qstash_jobs.value import dataclass
 
 if TYPE_CHECKING:
     from qstash_jobs.report.log import Level
+
+_ERASE = "\r\x1b[2K"
+"""ECMA-48: back to the line's start, and the line erased."""
 
 LogFormat = Literal["text", "json"]
 
@@ -35,6 +39,8 @@ class Terminal:
     mask: Mask = field(default_factory=lambda: Mask({}))
     is_deserted: bool = False
     """Whoever read stdout has gone, as `head` does; what is still written goes nowhere."""
+    has_status: bool = False
+    """A line stands on the terminal that the next one takes the place of."""
 
     def result(self, text: str) -> None:
         """Print a result: one line, or one document. OutputError, once, where stdout does not take it."""
@@ -66,6 +72,23 @@ class Terminal:
     def fail(self, text: str, **facts: object) -> None:
         """Print what went wrong."""
         self._say("error", text, facts)
+
+    def status(self, text: str) -> None:
+        """Show a line that is written over by whatever comes next; an empty one only takes the last one away."""
+        if not text and not self.has_status:
+            return
+        try:
+            sys.stderr.write(f"{_ERASE}{cut(text, self.error_width)}")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            silence(sys.stderr)
+        self.has_status = bool(text)
+
+    @property
+    def takes_status(self) -> bool:
+        """Whether a line that is written over makes sense: a person looks at a terminal that can do it."""
+        dumb = os.environ.get("TERM") == "dumb"  # noqa: TID251 - the terminal's own
+        return sys.stderr.isatty() and not self.quiet and self.log_format == "text" and not dumb
 
     def ask(self, question: str) -> bool:
         """Ask a person on stderr; yes only for a clear yes."""
@@ -136,6 +159,7 @@ class Terminal:
             silence(sys.stderr)
 
     def _write(self, stream: TextIO, text: str) -> None:
+        self.status("")
         stream.write(self.mask.hide(text) + "\n")
         stream.flush()
 
