@@ -143,8 +143,11 @@ class Task:
         )
 
     def _fill_about(self) -> dict[str, Any]:
-        filled = self._compiled.about.fill(self._scope)
-        self._problems += self._compiled.about.problems(filled)
+        about = self._compiled.about
+        if about is None:
+            return {}
+        filled = about.fill(self._scope)
+        self._problems += about.problems(filled)
         value = filled.value or {}
         if not isinstance(value.get("enabled"), bool):
             self._problems.append(

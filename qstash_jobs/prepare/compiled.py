@@ -4,7 +4,7 @@ from typing import Any
 
 from qstash_jobs.job import Job
 from qstash_jobs.problem import Location, Path, Problem
-from qstash_jobs.render import JOB, JOB_OF_ROWS, Allowed, Template, compile_value
+from qstash_jobs.render import JOB, JOB_OF_ROWS, Allowed, Place, Template, compile_value
 from qstash_jobs.value import dataclass
 
 SCHEDULE = Allowed(names=JOB.names, where="a schedule")
@@ -16,8 +16,8 @@ class CompiledJob:
 
     job: Job
     template: Template
-    about: Template
-    """`enabled` and `for_each`, which know nothing of rows."""
+    about: Template | None
+    """`enabled` and `for_each`, which know nothing of rows; None for a job that says neither."""
     key: Template | None
     """`key`: the expression that names a row."""
     changing: frozenset[str]
@@ -34,9 +34,7 @@ def compile_job(job: Job) -> tuple[CompiledJob, list[Problem]]:
 
     allowed = _allowed(job)
     template, problems = compile_value(dict(job.fields), place=place, allowed=allowed)
-    about, more = compile_value(
-        {"enabled": job.enabled, "for_each": _without_key(job.for_each)}, place=place, allowed=JOB
-    )
+    about, more = _compile_about(job, place)
     key, still_more = _compile_key(job)
     compiled = CompiledJob(
         job=job,
@@ -47,6 +45,13 @@ def compile_job(job: Job) -> tuple[CompiledJob, list[Problem]]:
         secret_headers=_secret_headers(template),
     )
     return compiled, [*problems, *more, *still_more]
+
+
+def _compile_about(job: Job, place: Place) -> tuple[Template | None, list[Problem]]:
+    if job.enabled is True and job.for_each is None:
+        return None, []
+    about = {"enabled": job.enabled, "for_each": _without_key(job.for_each)}
+    return compile_value(about, place=place, allowed=JOB)
 
 
 def _secret_headers(template: Template) -> tuple[str, ...]:

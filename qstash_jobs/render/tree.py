@@ -75,7 +75,7 @@ def read_tree(value: Any, path: Path, reading: Reading) -> Node:
 def _read_branch(value: Any, items: Iterable[tuple[Any, Any]], path: Path, reading: Reading) -> Node:
     data, filled = value, []
     for key, item in items:
-        if not (isinstance(item, dict | list) or (isinstance(item, str) and "${{" in item)):
+        if "${{" not in item if isinstance(item, str) else not isinstance(item, (dict, list)):
             continue
         node = read_tree(item, (*path, key), reading)
         if not isinstance(node, Constant):
