@@ -154,7 +154,10 @@ def _make(path: Path) -> None:
                 left.unlink(missing_ok=True)
             os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             with as_ledger_errors(path), closing(_connect(unfinished, "rw", 0)) as connection:
+                # nobody opens it before it is whole, and closing it syncs all that was written until then
+                connection.execute("PRAGMA synchronous = OFF")
                 _prepare(connection, path)
+                connection.execute("PRAGMA synchronous = FULL")
                 connection.execute(
                     "INSERT INTO meta (id, fingerprint_key) VALUES (?, ?)",
                     (os.urandom(8).hex(), os.urandom(32)),
