@@ -81,6 +81,13 @@ def test_results_are_told_as_they_come(env, tmp_path):
     assert result.results == ()
 
 
+def test_warnings_of_a_run_that_went_on_are_told(env, tmp_path):
+    jobs = Jobs.load(write(tmp_path, "url: https://example.com/hook\nmethod: GET\nbody: hi\n"), env=env)
+    result = jobs.run()
+    assert result.exit_code == 0
+    assert [problem.rule for problem in result.warnings] == ["body-get"]
+
+
 def test_a_run_can_be_awaited(env, tmp_path):
     async def main():
         jobs = Jobs.load(write(tmp_path), env=env)

@@ -2,10 +2,13 @@
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
+from chaos_server import ChaosServer, Peer
 from junitparser import JUnitXml
 from markdown_page import Page
 
@@ -144,6 +147,28 @@ def test_what_a_run_did_not_come_to_is_an_error_of_its_document(cli) -> None:
     assert [(case.name, case.result[0].message) for case in suite] == [
         ("not reached", "1 not reached before the run ended")
     ]
+
+
+@pytest.mark.parametrize("format_", ["junit", "markdown"])
+def test_a_run_that_broke_off_does_not_pass_for_one_that_went_well(cli, format_: str) -> None:
+    def take_the_ledger_away(peer: Peer) -> None:
+        while request := peer.read_request():
+            with closing(sqlite3.connect(cli.ledger)) as connection:
+                connection.execute("ALTER TABLE messages RENAME TO gone")
+            assert request.startswith(b"POST")
+            peer.write(b'HTTP/1.1 201 Created\r\nContent-Length: 21\r\n\r\n{"messageId":"msg_1"}')
+
+    cli.write("a.yaml", GOOD)
+    with ChaosServer(take_the_ledger_away) as server:
+        cli.set("QSTASH_URL", server.url)
+        answer = cli("run", "a.yaml", "--format", format_)
+    assert answer.code == 6
+    if format_ == "markdown":
+        assert "broke off" in [cells[0] for cells in Page(answer.out).cells]
+        return
+    (suite,) = JUnitXml.fromstring(answer.out.encode())
+    assert suite.errors == 1
+    assert [case.name for case in suite if not case.is_passed] == ["broke off"]
 
 
 def test_a_local_run_prints_its_document_alone_on_stdout(cli) -> None:

@@ -15,7 +15,7 @@ from qstash_jobs.cli.progress import Progress
 from qstash_jobs.cli.results import Results
 from qstash_jobs.cli.signals import Stop
 from qstash_jobs.cli.terminal import OutputError, Terminal
-from qstash_jobs.errors import UsageError
+from qstash_jobs.errors import StopError, UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem
 from qstash_jobs.publish import Settlement, UnrecordedError
@@ -57,9 +57,9 @@ class Running:
                 results.tell(run_id, settlement)
                 self._progress.step()
 
-            report: Report | None = None
+            ended: Report | BaseException | None = None
             try:
-                report = run(
+                report = ended = run(
                     workspace,
                     wish,
                     self.tools,
@@ -68,13 +68,15 @@ class Running:
                     tell=tell,
                     stopping=lambda: self.stop.exit_code,
                 )
-            except UnrecordedError as error:
-                self._show_unrecorded(error)
+            except BaseException as error:
+                ended = error
+                if isinstance(error, UnrecordedError):
+                    self._show_unrecorded(error)
                 raise
             finally:
                 self.stop.at_once = True
                 self._progress.end()
-                results.end(partial(self._conclude, workspace, report))
+                results.end(partial(self._conclude, workspace, ended))
         worse = results.has_failed and report.exit_code not in (INTERRUPTED, TERMINATED)
         return replace(report, exit_code=OutputError.exit_code) if worse else report
 
@@ -145,27 +147,22 @@ class Running:
             for line in suggest_next(report.totals, run=run_id, waited=waited):
                 say(line)
 
-    def _conclude(self, workspace: Workspace, report: Report | None) -> "Conclusion":
-        """Say of a run what a document tells beside its messages; of one that broke off there is no report."""
+    def _conclude(self, workspace: Workspace, ended: Report | BaseException | None) -> "Conclusion":
+        """Say of a run what a document tells beside its messages: how it went, or what it broke off with."""
         from qstash_jobs.report.conclusion import Conclusion
 
-        if report is None or report.run is None:
-            problems = () if report is None else report.problems
-            return Conclusion(run=self._begun, problems=problems, files=workspace.documents)
+        if not isinstance(ended, Report):
+            return Conclusion(run=self._begun, broke_off=_name_break(ended))
+        if ended.run is None:
+            return Conclusion(problems=ended.problems, files=workspace.documents)
         service = self.tools.service
         facts = [("to", f"{service.name}, account {service.account}" if service.account else service.name)]
         facts += [("environment", workspace.project.environment)] if workspace.project.environment else []
-        if report.ending is not None:
-            facts.append(("stopped", report.ending.reason))
+        if ended.ending is not None:
+            facts.append(("stopped", ended.ending.reason))
         if not self.given["local"]:
-            facts += [("next", line) for line in suggest_next(report.totals, run=report.run)]
-        return Conclusion(
-            run=report.run,
-            facts=tuple(facts),
-            totals=report.totals,
-            problems=report.problems,
-            files=workspace.documents,
-        )
+            facts += [("next", line) for line in suggest_next(ended.totals, run=ended.run)]
+        return Conclusion(run=ended.run, facts=tuple(facts), totals=ended.totals, problems=ended.problems)
 
     def _show_problems(self, workspace: Workspace, problems: list[Problem]) -> None:
         known = dict(self.tools.secrets)
@@ -183,6 +180,13 @@ class Running:
             )
         for settlement in error.settlements:
             self.terminal.fail(write_result_json(describe_result("", settlement)))
+
+
+def _name_break(error: BaseException | None) -> str:
+    """Say what broke a run off; what is no ending that was foreseen is told by the program's door."""
+    if isinstance(error, StopError):
+        return str(error)
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "a fault of qstash-jobs"
 
 
 def _collect(intention: Intention) -> dict[str, object]:

@@ -6,7 +6,7 @@ from dataclasses import field
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.record import State
 from qstash_jobs.report.cases import write_problems_junit
-from qstash_jobs.report.digest import Digest, leave_case
+from qstash_jobs.report.digest import Digest, break_case, leave_case
 from qstash_jobs.report.junit import write_junit
 from qstash_jobs.report.problems import summarise_problems, write_problems_markdown
 from qstash_jobs.report.sheet import MARKDOWN_ROWS, write_markdown
@@ -23,6 +23,8 @@ class Conclusion:
     facts: tuple[tuple[str, str], ...] = ()
     totals: Mapping[str, int] | None = None
     """None where it broke off."""
+    broke_off: str | None = None
+    """What broke it off, if something did."""
     problems: Sequence[Problem] = ()
     files: Sequence[str] = field(default_factory=tuple)
     """The job files that were read."""
@@ -49,6 +51,8 @@ def write_conclusion_markdown(digest: Digest, conclusion: Conclusion) -> Iterato
     facts = conclusion.facts
     if conclusion.totals is not None:
         facts = (("messages", write_totals(conclusion.totals)), *facts)
+    if conclusion.broke_off is not None:
+        facts = (("broke off", conclusion.broke_off), *facts)
     yield from write_markdown([digest.sheet(f"qstash-jobs run {conclusion.run}", facts)], most=MARKDOWN_ROWS)
     yield from write_problems_markdown(conclusion.problems)
 
@@ -61,4 +65,6 @@ def write_conclusion_junit(digest: Digest, conclusion: Conclusion) -> str:
     unreached = (conclusion.totals or {}).get(State.PLANNED, 0) - digest.count(State.PLANNED)
     if unreached > 0:
         cases.append(leave_case(unreached))
+    if conclusion.broke_off is not None:
+        cases.append(break_case(conclusion.broke_off))
     return write_junit(cases, name=f"qstash-jobs run {conclusion.run}", facts=conclusion.facts)

@@ -73,11 +73,17 @@ class Digest:
 def leave_case(messages: int) -> Case:
     """Make a test case of the messages that a run did not come to."""
     text = f"{messages:,} not reached before the run ended"
-    return Case(
-        group="qstash-jobs.run",
-        name="not reached",
-        verdict=Verdict(kind="error", type=State.PLANNED.value, message=text),
-    )
+    return _fail("not reached", State.PLANNED, text)
+
+
+def break_case(reason: str) -> Case:
+    """Make a test case of a run that broke off, so that what went well before does not pass for all of it."""
+    return _fail("broke off", "broke off", reason)
+
+
+def _fail(name: str, type_: str, message: str) -> Case:
+    verdict = Verdict(kind="error", type=type_, message=message)
+    return Case(group="qstash-jobs.run", name=name, verdict=verdict)
 
 
 def _judge(result: ResultLine, *, foreign: bool) -> Case:
