@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.utils import formatdate
 from pathlib import Path
 from threading import Lock
+from time import time
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from chaos_server import ChaosServer, Peer
 from pipeline import open_session, write_job
@@ -80,12 +83,16 @@ class Service:
         """The destinations' last parts, in the order in which their messages were accepted."""
         self.ids: dict[str, str] = {}
         self.on_call: Callable[[Call], None] = lambda call: None
+        self.log = Log()
         self.in_flight = 0
         self.most_in_flight = 0
         self._lock = Lock()
 
     def __call__(self, peer: Peer) -> None:
         while raw := peer.read_request():
+            if raw.startswith(b"GET "):
+                peer.write(self.log.answer(raw))
+                continue
             call = read_call(raw)
             with self._lock:
                 self.calls.append(call)
@@ -121,9 +128,66 @@ class Service:
         self.accepted[sent.destination] += 1
         self.order.append(sent.destination.rpartition("/")[2])
         message_id = f"msg_{len(self.order)}"
+        self.log.note(message_id, sent)
         if sent.dedup_id is not None:
             self.ids[sent.dedup_id] = message_id
         return {"messageId": message_id}
+
+
+@dataclass
+class Log:
+    """Acts as QStash's log of the messages that were accepted, and as the list of those that wait."""
+
+    lists: Callable[[str], bool] = lambda message_id: True
+    """Whether a message is listed yet: the log lags."""
+    pending: set[str] = field(default_factory=set)
+    """Messages that wait for their delivery."""
+    faults: deque[bytes] = field(default_factory=deque)
+    """Answers that are given in place of the log's, one for each question."""
+    now: Callable[[], float] = time
+    """QStash's own clock, in Unix seconds."""
+    says_when: bool = True
+    page: int = 100
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    """The request targets, in the order of their arrival."""
+
+    def note(self, message_id: str, sent: Sent) -> None:
+        labels = {name.lower(): value for name, value in sent.headers}.get("upstash-label", "")
+        entry = {"messageId": message_id, "url": sent.destination, "labels": labels.split(",")}
+        now_ms = int(self.now() * 1000)
+        self.entries.append({**entry, "state": "CREATED", "time": now_ms})
+        self.entries.append({**entry, "state": "ACTIVE", "time": now_ms + 1})
+
+    def answer(self, raw: bytes) -> bytes:
+        target = raw.split(b" ")[1].decode()
+        self.questions.append(target)
+        if self.faults:
+            return self.faults.popleft()
+        address = urlsplit(target)
+        if address.path.startswith("/v2/messages/"):
+            return self._show(address.path.rpartition("/")[2])
+        query = parse_qs(address.query)
+        found = [one for one in reversed(self.entries) if self.lists(one["messageId"]) and _fits(one, query)]
+        start = int(query.get("cursor", ["0"])[0])
+        end = start + self.page
+        return http(
+            200,
+            {"events": found[start:end], "cursor": str(end) if end < len(found) else None},
+            {"Date": formatdate(self.now(), usegmt=True)} if self.says_when else None,
+        )
+
+    def _show(self, message_id: str) -> bytes:
+        known = [one for one in self.entries if one["messageId"] == message_id]
+        if known and message_id in self.pending:
+            return http(200, known[0])
+        return http(404, {"error": f"message {message_id} not found"})
+
+
+def _fits(entry: Mapping[str, Any], query: Mapping[str, list[str]]) -> bool:
+    if "label" in query and not set(query["label"]) & set(entry["labels"]):
+        return False
+    return "messageIds" not in query or entry["messageId"] in query["messageIds"]
 
 
 def read_call(raw: bytes) -> Call:

@@ -16,9 +16,9 @@ from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
 from qstash_jobs.plan import PlannedMessage, hide_secrets, plan_message
 from qstash_jobs.problem import Problem
-from qstash_jobs.publish.decide import Decision, Hold, Send, Skip, decide, look_up, refuse_window
+from qstash_jobs.publish.decide import Ask, Decision, Recall, Send, Skip, decide, look_up, refuse_window
 from qstash_jobs.publish.work import Try, gather
-from qstash_jobs.record import Record
+from qstash_jobs.record import Listed, Record
 from qstash_jobs.rules import Demand
 from qstash_jobs.settings import Secrets, check_run_key
 from qstash_jobs.value import dataclass
@@ -54,7 +54,7 @@ def _plan_chunk(
     batched = {
         id(item.envelope)
         for batch in gather(tries, most=basis.batch_size)
-        if batch.travels_in_batch
+        if batch is not None and batch.travels_in_batch
         for item in batch.tries
     }
     for envelope, decision in decisions:
@@ -62,10 +62,11 @@ def _plan_chunk(
             case Send():
                 demand.note(envelope.message)
                 yield plan_message(envelope, batched=id(envelope) in batched)
-            case Skip():
+            case Skip() | Recall():
                 yield plan_message(envelope, action="skip", reason=decision.reason, batched=False)
-            case Hold():
-                yield plan_message(envelope, action="wait", reason=decision.reason, batched=False)
+            case Ask():
+                reason = f"it may have been accepted, and {decision.reason}: QStash's log is asked first"
+                yield plan_message(envelope, action="wait", reason=reason, batched=False)
             case str():
                 yield plan_message(envelope, action="skip", reason=decision, batched=False)
 
@@ -85,10 +86,10 @@ def _decide(
         yield envelope, refusal if refusal is not None and isinstance(decision, Send) else decision
 
 
-def _comparable(envelope: Envelope, record: Record | None, session: Session) -> Envelope:
+def _comparable(envelope: Envelope, record: Record | Listed | None, session: Session) -> Envelope:
     """Take a message whose secrets are not known here to be unchanged: what was sent cannot be compared."""
     names = frozenset[str]().union(*envelope.message.secrets.values())
-    if record is None or not names & session.totals.missing_secrets:
+    if not isinstance(record, Record) or not names & session.totals.missing_secrets:
         return envelope
     return replace(envelope, fingerprint=record.fingerprint)
 

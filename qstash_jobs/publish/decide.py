@@ -6,7 +6,8 @@ from itertools import groupby
 
 from qstash_jobs.boundary import Ledger
 from qstash_jobs.envelope import QSTASH_WINDOW_S, Envelope
-from qstash_jobs.record import Instant, Record, State, Window
+from qstash_jobs.identity import message_label
+from qstash_jobs.record import Instant, Listed, Record, State, Window
 from qstash_jobs.value import dataclass
 
 RESEND_S = QSTASH_WINDOW_S - 60 - 30
@@ -33,43 +34,70 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """It may have been accepted, and sending it again could publish it twice."""
+class Recall:
+    """QStash's log listed it when its run key was new to this ledger: it is published, and not written down yet."""
 
-    record: Record
+    listed: Listed
     reason: str
 
 
-Decision = Send | Skip | Hold
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """It may have been accepted, and sending it again could publish it twice: QStash's log has to be asked first."""
+
+    record: Record
+    reason: str
+    may_resend: bool = False
+    """QStash remembers its id, if this machine's clock is right; it was started anew since, so that has to be seen."""
 
 
-def look_up(envelopes: Sequence[Envelope], ledger: Ledger) -> list[Record | None]:
+Decision = Send | Skip | Recall | Ask
+
+
+def look_up(envelopes: Sequence[Envelope], ledger: Ledger) -> list[Record | Listed | None]:
     """Find what the ledger knows of messages, in their order; those of one run key stand together.
 
     What is known of an earlier generation says nothing: `--again` asks for one more.
     """
-    found: list[Record | None] = []
-    for _, same_key in groupby(envelopes, key=lambda one: one.slot.key):
-        slots = [one.slot for one in same_key]
-        for slot, record in zip(slots, ledger.find(slots), strict=True):
-            found.append(record if record and record.slot.generation == slot.generation else None)
+    found: list[Record | Listed | None] = []
+    for key, group in groupby(envelopes, key=lambda one: one.slot.key):
+        same_key = list(group)
+        records = ledger.find([one.slot for one in same_key])
+        known = [
+            record if record and record.slot.generation == one.slot.generation else None
+            for one, record in zip(same_key, records, strict=True)
+        ]
+        labels = [
+            message_label(one.id) for one, record in zip(same_key, known, strict=True) if record is None
+        ]
+        listed = ledger.find_listed(key, labels) if labels else {}
+        if not listed:
+            found += known
+            continue
+        found += [
+            listed.get(message_label(one.id)) if record is None else record
+            for one, record in zip(same_key, known, strict=True)
+        ]
     return found
 
 
-def decide(envelope: Envelope, record: Record | None, now: Instant) -> Decision:
-    """Decide about one message of a run key; `record` is what an earlier attempt of that key left."""
-    if record is None:
+def decide(envelope: Envelope, known: Record | Listed | None, now: Instant) -> Decision:
+    """Decide about one message of a run key; `known` is what an earlier attempt of that key left, or the log listed."""
+    if known is None:
         return Send()
-    changed = record.fingerprint != envelope.fingerprint
-    match record.state:
+    if isinstance(known, Listed):
+        ids = ", ".join(endpoint.message_id for endpoint in known.endpoints)
+        return Recall(listed=known, reason=f"published {show_time(known.at)} as {ids}, by QStash's log")
+    changed = known.fingerprint != envelope.fingerprint
+    match known.state:
         case State.PUBLISHED | State.DEDUPLICATED | State.PARTIAL:
-            return Skip(record=record, reason=_done(record, changed=changed))
+            return Skip(record=known, reason=_done(known, changed=changed))
         case State.ABANDONED:
-            return Skip(record=record, reason=ABANDONED)
+            return Skip(record=known, reason=ABANDONED)
         case State.PLANNED | State.WAITING | State.REJECTED:
-            return Send(attempt=record.attempt + 1)
+            return Send(attempt=known.attempt + 1)
         case State.SENDING | State.IN_DOUBT:
-            return _decide_doubt(envelope, record, now, changed=changed)
+            return _decide_doubt(envelope, known, now, changed=changed)
 
 
 def may_resend(first: Instant, now: Instant) -> bool:
@@ -101,15 +129,14 @@ def show_time(moment: datetime) -> str:
 def _decide_doubt(envelope: Envelope, record: Record, now: Instant, *, changed: bool) -> Decision:
     first = record.first_maybe_sent
     if not envelope.may_repeat:
-        return Hold(
-            record=record,
-            reason="it may have been accepted, and `dedup: none` lets nobody recognise a second try",
-        )
+        return Ask(record=record, reason="`dedup: none` lets nobody recognise a second try")
     if changed:
-        return Hold(record=record, reason="it may have been accepted, and its content has changed since")
+        return Ask(record=record, reason="its content was changed since it was attempted")
     if first is None or not may_resend(first, now):
-        return Hold(record=record, reason="it may have been accepted, and QStash has forgotten its id since")
-    return Send(attempt=record.attempt + 1, doubtful_since=first)
+        return Ask(record=record, reason="QStash has forgotten its id since")
+    if first.boot_id and first.boot_id == now.boot_id:
+        return Send(attempt=record.attempt + 1, doubtful_since=first)
+    return Ask(record=record, reason="only the wall clock tells how long ago that was", may_resend=True)
 
 
 def _done(record: Record, *, changed: bool) -> str:

@@ -12,10 +12,12 @@ from qstash_jobs.publish.health import Health
 from qstash_jobs.publish.journal import Journal
 from qstash_jobs.publish.options import Ending, UnrecordedError
 from qstash_jobs.publish.pace import back_off_s
+from qstash_jobs.publish.questions import Questions
 from qstash_jobs.publish.results import conclude, read_answer
 from qstash_jobs.publish.schedule import Schedule
 from qstash_jobs.publish.sender import Crashed, Stuck
 from qstash_jobs.publish.settlement import Settlement
+from qstash_jobs.publish.strangers import can_be_asked
 from qstash_jobs.publish.verdict import end_run, is_answer, is_worth_another, pause_s
 from qstash_jobs.publish.work import Batch, Try
 from qstash_jobs.record import Instant
@@ -49,6 +51,7 @@ class Desk:
     schedule: Schedule
     crew: Crew
     journal: Journal
+    questions: Questions
     health: Health
     clock: Clock
     chance: Callable[[], float]
@@ -71,27 +74,51 @@ class Desk:
 
     def _publish(self) -> None:
         while self.crash is None:
-            if self.ending is None and self.schedule.has_more and self.stopping():
+            if self.ending is None and self._has_more and self.stopping():
                 self.ending = Ending(exit_code=130, reason="stopped on request")
+            self._ask()
             fallen = self._hand_out()
             if not self._is_under_way():
                 break
-            self._hear(self._listen(fallen))
+            at_once = bool(fallen) or self._only_asks
+            self._hear(self._listen(at_once=at_once))
         else:
             raise self.crash
         self._leave()
         self.journal.write()
         self.journal.tell()
 
-    def _listen(self, fallen: int) -> list[News]:
-        """Hear what has come; as long as that is nothing, make ready what goes next, and then wait."""
+    def _listen(self, *, at_once: bool) -> list[News]:
+        """Hear what has come; as long as that is nothing, make ready what goes next, and then wait, if that is right."""
         news = self.crew.listen(0)
         while not news and self.ending is None and self.schedule.prepare():
             news = self.crew.listen(0)
-        return news if news or fallen else self.crew.listen(self._timeout_s())
+        return news if news or at_once else self.crew.listen(self._timeout_s())
 
     def _is_under_way(self) -> bool:
-        return bool(self.flights) or (self.ending is None and self.schedule.has_more)
+        return bool(self.flights) or (self.ending is None and self._has_more)
+
+    @property
+    def _has_more(self) -> bool:
+        return self.schedule.has_more or bool(self.questions)
+
+    @property
+    def _only_asks(self) -> bool:
+        """Whether there is nothing left to do but to ask QStash's log."""
+        return bool(self.questions) and not self.flights and not self.schedule.has_more
+
+    def _ask(self) -> None:
+        """Ask what only QStash's log can tell, while no answer has to wait for that."""
+        if self.flights or self.ending is not None or not self.questions:
+            return
+        self.journal.write()
+        for settled in self.questions.ask(nothing_else=self._only_asks):
+            if isinstance(settled, Try):
+                self.schedule.put_back(Batch(tries=(settled,)))
+            else:
+                self.journal.settle(settled)
+        if self._only_asks:
+            self.questions.sleep(PATIENCE_S)
 
     # handing out
 
@@ -100,7 +127,8 @@ class Desk:
         trouble_s = self.health.wait_s(self.clock.monotonic_s())
         if self.ending is None and self.crew.is_stuck and not trouble_s:
             self.crew.reconnect()
-        chosen = self.schedule.choose(self._room(trouble_s), self._busy()) if self.ending is None else []
+        may_go = self.ending is None and not self.questions.are_many
+        chosen = self.schedule.choose(self._room(trouble_s), self._busy()) if may_go else []
         claimed_at = self.clock.instant()
         claimed = self._claim(chosen, claimed_at)
         self._send(claimed, claimed_at)
@@ -190,6 +218,8 @@ class Desk:
             self.journal.record(item, left, now, goes_again=goes_again)
             if goes_again:
                 again.append(item.again(left, sent_at=flight.claimed_at))
+            elif can_be_asked(left):
+                self.questions.strangers.take(left)
             else:
                 self.journal.settle(left)
         self._draw_conclusions(outcomes, event)
@@ -238,6 +268,8 @@ class Desk:
         for item in self.schedule.unfinished():
             left = item.left or replace(conclude(item, _NOT_REACHED), attempts=item.attempt - 1)
             self.journal.leave(item, left, now)
+        for settlement in self.questions.leave():
+            self.journal.settle(settlement)
 
     def _await_answers(self) -> None:
         """Send nothing more, and hear what becomes of the requests on the wire."""

@@ -16,6 +16,8 @@ class Options:
     """Messages a second at most."""
     skip: frozenset[str] = frozenset()
     """Full names of messages to leave out for good."""
+    resends_doubts: bool = False
+    """Send again what may have been accepted, although it could then be published twice."""
 
     @property
     def messages_a_request(self) -> int:

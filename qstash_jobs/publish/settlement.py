@@ -5,7 +5,7 @@ from typing import Literal
 
 from qstash_jobs.envelope import Envelope
 from qstash_jobs.outcome import Endpoint
-from qstash_jobs.record import State
+from qstash_jobs.record import State, Witness
 from qstash_jobs.value import dataclass
 
 SettledState = State | Literal["skipped"]
@@ -26,6 +26,8 @@ class Settlement:
     elapsed_ms: int | None = None
     foreign: bool = False
     """Deduplicated against a message that this ledger does not know."""
+    evidence: Witness | None = None
+    """Who knew it, where it was not an answer to this message."""
 
 
 Tell = Callable[[Settlement], None]

@@ -1,16 +1,19 @@
 """Messages in their order -> batches that may go now: what the ledger knows is skipped, queues keep their order."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 
 from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Envelope
-from qstash_jobs.publish.decide import ABANDONED, Hold, Send, Skip, decide, look_up
+from qstash_jobs.publish.decide import ABANDONED, Ask, Decision, Recall, Send, Skip, decide, look_up
+from qstash_jobs.publish.doubts import Doubts
 from qstash_jobs.publish.queues import Queues
 from qstash_jobs.publish.settlement import SettledState, Settlement, Tell
+from qstash_jobs.publish.strangers import Strangers
 from qstash_jobs.publish.work import Batch, Try, gather
-from qstash_jobs.record import SETTLED, Instant, Record, State
+from qstash_jobs.record import SETTLED, Evidence, Instant, Listed, Record, State, Verdict, Witness
 
 LOOK_UP = 50
 """Messages that the ledger is asked about at once; answers wait while they are made."""
@@ -20,6 +23,9 @@ AHEAD = 100
 
 PARKED = 8
 """Batches that may wait for their queue; past that the source itself waits."""
+
+_END = "the end"
+"""Stands behind the last batch, where None means that nothing is ready yet."""
 
 
 class Source:
@@ -34,13 +40,20 @@ class Source:
         clock: Clock,
         tell: Tell,
         most: int,
+        doubts: Doubts,
+        strangers: Strangers,
+        may_ask: Callable[[], bool],
         skip: frozenset[str] = frozenset(),
     ) -> None:
+        """`may_ask` says whether a question may be put to QStash's log now: nothing on the wire has to wait for it."""
         self._run = run
         self._skip = skip
         self._ledger = ledger
         self._clock = clock
         self._tell = tell
+        self._doubts = doubts
+        self._strangers = strangers
+        self._may_ask = may_ask
         self._held = Queues()
         self._batches = gather(self._sendable(envelopes), most=most)
         self._parked: deque[Batch] = deque()
@@ -86,16 +99,21 @@ class Source:
         return None
 
     def _pull(self) -> Batch | None:
-        pulled = next(self._batches, None)
-        self._is_exhausted = pulled is None
-        return pulled
+        """Read the next batch; None where it is not ready yet, or there is none."""
+        pulled = next(self._batches, _END)
+        self._is_exhausted = pulled is _END
+        return pulled if isinstance(pulled, Batch) else None
 
-    def _sendable(self, envelopes: Iterable[Envelope]) -> Iterator[Try]:
+    def _sendable(self, envelopes: Iterable[Envelope]) -> Iterator[Try | None]:
+        """Give what is to be sent; None while a doubt waits for its question."""
         waiting = iter(envelopes)
         while chunk := list(islice(waiting, LOOK_UP)):
             now = self._clock.instant()
-            for envelope, record in zip(chunk, look_up(chunk, self._ledger), strict=True):
-                item = self._decide(envelope, record, now)
+            for envelope, known in zip(chunk, look_up(chunk, self._ledger), strict=True):
+                decision = self._decide(envelope, known, now)
+                while isinstance(decision, Ask) and not self._may_ask():
+                    yield None
+                item = self._act(envelope, known, decision, now)
                 if item is None:
                     continue
                 if (held := self._held.hold_back(item)) is not None:
@@ -103,27 +121,66 @@ class Source:
                 else:
                     yield item
 
-    def _decide(self, envelope: Envelope, record: Record | None, now: Instant) -> Try | None:
+    def _decide(self, envelope: Envelope, known: Record | Listed | None, now: Instant) -> Decision | None:
+        """Decide about a message; None where it is to be left out for good."""
+        leaves_out = envelope.message.name in self._skip and not isinstance(known, Listed) and _is_open(known)
+        return None if leaves_out else decide(envelope, known, now)
+
+    def _act(
+        self, envelope: Envelope, known: Record | Listed | None, decision: Decision | None, now: Instant
+    ) -> Try | None:
         """Make a try of what is to be sent, and tell of everything else."""
-        if envelope.message.name in self._skip and _is_open(record):
-            self._abandon(envelope, record, now)
-            return None
-        decision = decide(envelope, record, now)
+        record = known if isinstance(known, Record) else None
         match decision:
+            case None:
+                self._abandon(envelope, record, now)
             case Send():
-                since = decision.doubtful_since
                 return Try(
                     envelope=envelope,
                     attempt=decision.attempt,
                     before=record.state if record else None,
-                    doubtful_since=since,
+                    doubtful_since=decision.doubtful_since,
                 )
             case Skip():
-                self._tell(_settled(envelope, decision.record, "skipped", decision.reason))
-            case Hold():
-                self._tell(_settled(envelope, decision.record, State.IN_DOUBT, decision.reason))
-                self._held.stop(envelope.message)
+                self._skip_over(_settled(envelope, decision.record, "skipped", decision.reason))
+            case Recall():
+                self._recall(envelope, decision, now)
+            case Ask():
+                return self._ask(envelope, decision)
         return None
+
+    def _skip_over(self, settlement: Settlement) -> None:
+        """Tell of what is done with; of a duplicate that nobody has been asked about, once somebody has."""
+        if settlement.foreign and not self._strangers.is_known(settlement):
+            self._strangers.take(settlement)
+        else:
+            self._tell(settlement)
+
+    def _ask(self, envelope: Envelope, ask: Ask) -> Try | None:
+        settled = self._doubts.look(envelope, ask)
+        if isinstance(settled, Try):
+            return settled
+        if settled is not None:
+            self._tell(settled)
+        if settled is None or settled.state is State.IN_DOUBT:
+            self._held.stop(envelope.message)
+        return None
+
+    def _recall(self, envelope: Envelope, recall: Recall, now: Instant) -> None:
+        """Write down a message that QStash's log has listed."""
+        item = Try(envelope=envelope, attempt=1)
+        listed = recall.listed
+        window = item.window(Instant(wall=listed.at, boot_id="", boot_s=0))
+        record = item.recollection(self._run, listed)
+        self._ledger.write(
+            intents=[record],
+            windows=[window] if window is not None else (),
+            evidence=[
+                Evidence(slot=record.slot, at=now.wall, witness=Witness.LOG, verdict=Verdict.PUBLISHED)
+            ],
+        )
+        settlement = _settled(envelope, record, "skipped", recall.reason)
+        self._tell(replace(settlement, evidence=Witness.LOG))
 
     def _abandon(self, envelope: Envelope, record: Record | None, now: Instant) -> None:
         """Leave a message out for good."""

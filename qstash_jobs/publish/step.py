@@ -4,16 +4,20 @@ from collections.abc import Callable, Iterable
 
 from qstash_jobs.boundary import Clock, Ledger, Line, Watch
 from qstash_jobs.envelope import Envelope
+from qstash_jobs.inquiry import Inquiry
 from qstash_jobs.publish.crew import Crew
-from qstash_jobs.publish.desk import Desk
+from qstash_jobs.publish.desk import Desk, Flight
+from qstash_jobs.publish.doubts import Doubts
 from qstash_jobs.publish.health import Health
 from qstash_jobs.publish.journal import Journal
 from qstash_jobs.publish.options import Ending, Options
 from qstash_jobs.publish.pace import Pace
+from qstash_jobs.publish.questions import Questions
 from qstash_jobs.publish.queues import Queues
 from qstash_jobs.publish.schedule import Schedule
 from qstash_jobs.publish.settlement import Tell
 from qstash_jobs.publish.source import Source
+from qstash_jobs.publish.strangers import Strangers
 
 
 def publish(
@@ -36,6 +40,12 @@ def publish(
     why the run ended early, or None. Raises LedgerError; UnrecordedError where answers could not be written.
     """
     queues, health = Queues(), Health()
+    flights: dict[int, Flight] = {}
+    inquiry = Inquiry(open_line, clock)
+    doubts = Doubts(
+        inquiry=inquiry, ledger=ledger, clock=clock, resends=options.resends_doubts, stopping=stopping
+    )
+    strangers = Strangers(inquiry=inquiry, ledger=ledger, clock=clock, stopping=stopping)
     journal = Journal(ledger, run=run, tell=tell, queues=queues)
     source = Source(
         envelopes,
@@ -44,6 +54,9 @@ def publish(
         clock=clock,
         tell=tell,
         most=options.messages_a_request,
+        doubts=doubts,
+        strangers=strangers,
+        may_ask=lambda: not flights,
         skip=options.skip,
     )
     schedule = Schedule(
@@ -58,9 +71,14 @@ def publish(
         schedule=schedule,
         crew=Crew(open_line, clock, watch, most=options.concurrency),
         journal=journal,
+        questions=Questions(doubts=doubts, strangers=strangers, clock=clock),
         health=health,
         clock=clock,
         chance=chance,
         stopping=stopping,
+        flights=flights,
     )
-    return desk.work()
+    try:
+        return desk.work()
+    finally:
+        inquiry.close()

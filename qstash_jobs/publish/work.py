@@ -5,7 +5,7 @@ from dataclasses import field, replace
 
 from qstash_jobs.envelope import Envelope
 from qstash_jobs.publish.settlement import Settlement
-from qstash_jobs.record import Instant, Record, State, Window
+from qstash_jobs.record import Instant, Listed, Record, State, Window
 from qstash_jobs.state import change
 from qstash_jobs.value import dataclass
 from qstash_jobs.wire.calls import batch_request
@@ -50,6 +50,12 @@ class Try:
     def abandonment(self, run: str, now: Instant) -> Record:
         """Write what the ledger keeps of a message that is left out for good."""
         return self._set_aside(State.ABANDONED, run, now, None)
+
+    def recollection(self, run: str, listed: Listed) -> Record:
+        """Write what the ledger keeps of a message that QStash's log has listed, and no run here has sent."""
+        then = Instant(wall=listed.at, boot_id="", boot_s=0.0)
+        record = self._set_aside(State.PUBLISHED, run, then, None)
+        return replace(record, endpoints=listed.endpoints)
 
     def _set_aside(self, state: State, run: str, now: Instant, error: str | None) -> Record:
         record = self._record(state, run, now, None)
@@ -124,11 +130,22 @@ class Batch:
         return replace(self, tries=tuple(tries)) if tries else None
 
 
-def gather(tries: Iterable[Try], *, most: int, most_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
-    """Group tries, in their order, into what travels together; who cannot share a request goes by itself."""
+def gather(
+    tries: Iterable[Try | None], *, most: int, most_bytes: int = BATCH_BYTES
+) -> Iterator[Batch | None]:
+    """Group tries, in their order, into what travels together; who cannot share a request goes by itself.
+
+    None among them means that the next one is not known yet; it is passed on behind what was gathered before it.
+    """
     together: list[Try] = []
     size = 0
     for item in tries:
+        if item is None:
+            if together:
+                yield Batch(tries=tuple(together))
+                together, size = [], 0
+            yield None
+            continue
         weight = item.envelope.weight
         if together and (size + weight > most_bytes or item.envelope.alone):
             yield Batch(tries=tuple(together))
