@@ -3,6 +3,10 @@
 A fault in a user's file is never one of these: it is a `Problem`, collected with the others and shown together.
 """
 
+INTERRUPTED = 130
+STOPPED = {INTERRUPTED: "interrupted", 143: "terminated", 129: "hung up"}
+"""Exit codes of a program that a signal asked to stop, as shells write them, and what that is called."""
+
 
 class StopError(Exception):
     """stopped"""

@@ -7,10 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
+from chaos_server import ChaosServer, Peer
 from terminal_talk import talk
+
+from qstash_jobs.ledger.sqlite import open_sqlite
+from qstash_jobs.record import State
 
 PROGRAM = [sys.executable, "-m", "qstash_jobs"]
 ROWS = "jobs:\n  mail:\n    url: https://api.example.com/${{ row.id }}\n    for_each: {file: rows.csv, key: id}\n"
@@ -127,7 +134,12 @@ def test_a_locale_without_letters_breaks_no_output(cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "code", "word"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "hung up"),
+    ],
 )
 def test_a_signal_finishes_what_is_on_the_wire_and_can_be_continued(cli, rows, number, code, word) -> None:
     running = subprocess.Popen(
@@ -150,6 +162,95 @@ def test_a_signal_finishes_what_is_on_the_wire_and_can_be_continued(cli, rows, n
     assert cli("run", "--continue").code == 0
     ids = [request for request in cli.sent if request.target.startswith("/v2/publish/")]
     assert len(ids) == sent
+
+
+def start_slow(cli, *words: str) -> subprocess.Popen[str]:
+    """Start a run that takes its time, and wait until it has sent something."""
+    sent = len(cli.sent)
+    running = subprocess.Popen(
+        [*PROGRAM, "run", "all.yaml", "--rate", "40", "--batch-size", "1", *words],
+        cwd=cli.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while len(cli.sent) < sent + 5:
+        assert running.poll() is None
+        time.sleep(0.05)
+    return running
+
+
+def test_a_second_signal_stops_at_once_and_the_run_is_ended_all_the_same(cli, rows) -> None:
+    cli.server.stop()
+    slow = Event()
+
+    def hang(peer: Peer) -> None:
+        peer.read_request()
+        slow.set()
+        peer.wait(30)
+
+    with ChaosServer(hang) as server:
+        cli.set("QSTASH_URL", server.url)
+        running = subprocess.Popen(
+            [*PROGRAM, "run", "all.yaml", "--batch-size", "100"],
+            cwd=cli.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert slow.wait(20)
+        running.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert running.poll() is None
+        began = time.monotonic()
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=20)
+    assert time.monotonic() - began < 5
+    assert running.returncode == 130
+    assert err.splitlines()[-1] == "qstash-jobs: interrupted"
+    ((exit_code, totals),) = history(cli)
+    assert exit_code == 130
+    assert totals["sending"] >= 100
+    assert sum(totals.values()) == 300
+
+
+def test_a_terminal_that_was_closed_does_not_end_a_run_under_nohup(cli, rows) -> None:
+    nohup = subprocess.Popen(
+        ["nohup", *PROGRAM, "run", "all.yaml", "--rate", "100", "--batch-size", "1"],
+        cwd=cli.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    sent = len(cli.sent)
+    while len(cli.sent) < sent + 5:
+        assert nohup.poll() is None
+        time.sleep(0.05)
+    nohup.send_signal(signal.SIGHUP)
+    nohup.communicate(timeout=30)
+    assert nohup.returncode == 0
+
+
+def test_what_a_stopped_run_never_came_to_is_in_doubt_if_an_earlier_run_left_it_so(cli, rows) -> None:
+    assert cli("run", "all.yaml", "--run-key", "k", "--job", "mail").code == 0
+    with closing(open_sqlite(cli.ledger)) as ledger:
+        lines = list(ledger.messages())
+        ledger.write(
+            intents=[replace(one, state=State.PLANNED) for one in lines[:250]]
+            + [replace(one, state=State.REJECTED) for one in lines[250:290]]
+            + [replace(one, state=State.SENDING) for one in lines[290:295]]
+            + [replace(one, state=State.IN_DOUBT) for one in lines[295:]]
+        )
+    cli.server.advance(601)
+    running = start_slow(cli, "--run-key", "k")
+    running.send_signal(signal.SIGTERM)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 143
+    exit_code, totals = history(cli)[0]
+    assert (exit_code, totals["in_doubt"]) == (143, 10)
+    assert totals["published"] + totals["planned"] == 290
+    assert "10 messages may have been accepted" in err
 
 
 def test_a_signal_before_anything_was_sent_sends_nothing(cli, rows) -> None:

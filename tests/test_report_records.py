@@ -160,6 +160,7 @@ def test_json_has_the_documented_keys() -> None:
         "error": None,
         "attempts": 1,
         "elapsed_ms": 12,
+        "evidence": None,
     }
 
 

@@ -23,7 +23,6 @@ from qstash_jobs.api.following import follow_messages, targets_of
 from qstash_jobs.api.planning import PlanReading, open_plan
 from qstash_jobs.api.results import describe
 from qstash_jobs.api.run import Tools, Wish, run
-from qstash_jobs.api.tally import INTERRUPTED
 from qstash_jobs.api.validate import Validation, validate
 from qstash_jobs.api.workspace import Inputs, load
 from qstash_jobs.api.world import (
@@ -34,7 +33,7 @@ from qstash_jobs.api.world import (
     open_ledger,
     system_clock,
 )
-from qstash_jobs.errors import UsageError
+from qstash_jobs.errors import INTERRUPTED, UsageError
 from qstash_jobs.plan import PlannedMessage
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.publish import Ending, Options

@@ -1,10 +1,11 @@
 """The run keys of a run -> what their first run was, and their numbers in the ledger."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from qstash_jobs.api.variables import RunFacts
 from qstash_jobs.boundary import Ledger, Scope
-from qstash_jobs.record import OpenKey, RunKey
+from qstash_jobs.record import Listed, OpenKey, RunKey
 
 
 def lock_scope(project: str, environment: str, file: str) -> Scope:
@@ -56,6 +57,13 @@ class Keys:
                 return None
             self._known[text] = found
         return self._known[text]
+
+    def recover(self, text: str, listed: Sequence[Listed]) -> None:
+        """Make a key with what QStash's log lists of it."""
+        assert self._ledger is not None  # noqa: S101 - who publishes has a ledger
+        self._known[text] = self._ledger.recover_key(
+            self.name(text), run=self._run_id, at=self.started_at, listed=listed
+        )
 
     def open(self, text: str) -> OpenKey:
         """Return a key as the ledger holds it, made by now if it was new."""

@@ -21,5 +21,6 @@ def describe(run: str, settlement: Settlement) -> ResultLine:
         error=settlement.error,
         attempts=settlement.attempts,
         elapsed_ms=settlement.elapsed_ms,
+        evidence=settlement.evidence.value if settlement.evidence else None,
         row=settlement.envelope.slot.row,
     )

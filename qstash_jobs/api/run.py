@@ -11,19 +11,20 @@ from qstash_jobs.api.keys import Keys, lock_scope
 from qstash_jobs.api.lookup import look_up
 from qstash_jobs.api.masking import MaskedLine
 from qstash_jobs.api.outgoing import Outgoing
+from qstash_jobs.api.recovery import recover
 from qstash_jobs.api.session import Session, Surroundings
-from qstash_jobs.api.tally import INTERRUPTED, Tally, exit_code_of, exit_code_of_run
+from qstash_jobs.api.tally import Tally, exit_code_of, exit_code_of_run
 from qstash_jobs.api.workspace import STDIN, Inputs, Workspace
 from qstash_jobs.api.world import Service, chance
-from qstash_jobs.boundary import Clock, Ledger, Scope
-from qstash_jobs.errors import LedgerError, UsageError
+from qstash_jobs.boundary import Clock, Ledger, Line, Scope
+from qstash_jobs.errors import INTERRUPTED, LedgerError, UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.publish import Ending, Options, Settlement, publish
 from qstash_jobs.record import Run
 from qstash_jobs.render import MissingSecret
 from qstash_jobs.resources import Resources
-from qstash_jobs.settings import check_run_key
+from qstash_jobs.settings import check_run_key, who
 from qstash_jobs.transport import open_watch
 from qstash_jobs.value import dataclass
 
@@ -41,7 +42,7 @@ class Wish:
     needs_lasting_ledger: bool = False
     """The ledger goes with this machine, and nobody has said that this is meant."""
     looks_up: bool = True
-    """Ask the account whether it has the URL groups and queues that the jobs name."""
+    """Ask the account whether it has the URL groups and queues that the jobs name, and its log about new run keys."""
     recorded_keys: Mapping[str, str] = field(default_factory=dict)
     """The run keys of an earlier run, by file, where that one is continued."""
     recorded_generation: int = 0
@@ -101,12 +102,14 @@ def run(
     confirm: Callable[[Intention], bool],
     tell: Callable[[str, Settlement], None],
     stopping: Callable[[], int],
+    note: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Publish the jobs of a workspace; every message at most once for its run key.
 
     `show_problems` is given what validation found, also when nothing keeps the run from going on. `confirm` is
     asked before the first byte. `tell` is called with the run's id and each settled message. `stopping` is asked
-    between requests: 0, or the exit code to stop with. Raises StopError.
+    between requests: 0, or the exit code to stop with. `note` is told what takes long, or could not be asked.
+    Raises StopError.
     """
     _check_wish(wish, workspace.inputs)
     run_id = new_run_id()
@@ -135,10 +138,8 @@ def run(
         skip = session.skips.names()
         if not confirm(_intention(session, run_id, tools)):
             return Report(run=None, exit_code=0, totals={}, problems=tuple(problems))
-        options = replace(wish.options, skip=skip)
-        report = _publish(
-            session, keys, replace(wish, options=options), tools, run_id, tell=tell, stopping=stopping
-        )
+        wish = replace(wish, options=replace(wish.options, skip=skip))
+        report = _publish(session, keys, wish, tools, run_id, tell=tell, stopping=stopping, note=note)
         return replace(report, problems=tuple(problems))
 
 
@@ -192,17 +193,28 @@ def _publish(
     *,
     tell: Callable[[str, Settlement], None],
     stopping: Callable[[], int],
+    note: Callable[[str], None],
 ) -> Report:
     generation = wish.recorded_generation
     if wish.again:
         generation = _next_generation(session, keys, tools)
+    mask = Mask({**tools.secrets, "QSTASH_TOKEN": tools.service.token})
+
+    def open_line() -> Line:
+        return MaskedLine(tools.service.open_line(), mask)
+
+    if wish.looks_up and (named := session.named_keys()):
+        recover(
+            named, keys, open_line=open_line, clock=tools.clock, has_to=wish.needs_lasting_ledger, note=note
+        )
     tools.ledger.start_run(_run_record(session, tools, run_id, keys.started_at, generation))
     tally = Tally(run_id, tell)
-    mask = Mask({**tools.secrets, "QSTASH_TOKEN": tools.service.token})
     outgoing = Outgoing(session, keys, tools.ledger.fingerprint_key, generation)
 
+    def leave() -> None:
+        tally.leave(session.totals.messages, lambda: _count_doubts(session, keys, tools, generation))
+
     def end(exit_code: int) -> None:
-        tally.leave(session.totals.messages)
         tools.ledger.end_run(run_id, at=tools.clock.now(), exit_code=exit_code, totals=dict(tally.states))
 
     try:
@@ -211,25 +223,41 @@ def _publish(
                 outgoing,
                 run=run_id,
                 options=wish.options,
-                open_line=lambda: MaskedLine(tools.service.open_line(), mask),
+                open_line=open_line,
                 watch=watch,
                 ledger=tools.ledger,
                 clock=tools.clock,
                 chance=chance,
                 tell=tally.tell,
                 stopping=lambda: bool(stopping()),
+                note=note,
             )
     except BaseException as error:
         with suppress(LedgerError):  # it may be the ledger that failed, and what failed first is what is told
             tally.interrupt(tools.ledger.messages(run=run_id))
+            leave()
             end(exit_code_of(error))
         raise
     if ending is not None and ending.exit_code == INTERRUPTED:
         ending = replace(ending, exit_code=stopping() or INTERRUPTED)
     ending = ending or outgoing.ending
+    leave()
     exit_code = exit_code_of_run(tally, ending)
     end(exit_code)
     return Report(run=run_id, exit_code=exit_code, totals=dict(tally.states), ending=ending)
+
+
+def _count_doubts(session: Session, keys: Keys, tools: Tools, generation: int) -> int:
+    """Count the messages of this run that may have been accepted, as far as the ledger knows."""
+    jobs: dict[str, set[str]] = {}
+    for keyed in session.tasks():
+        jobs.setdefault(keyed.run_key, set()).add(keyed.task.job.name)
+    return sum(
+        record.slot.job in names and record.slot.generation == generation
+        for text, names in jobs.items()
+        if (key := keys.find(text)) is not None
+        for record in tools.ledger.doubts(key.number)
+    )
 
 
 def _next_generation(session: Session, keys: Keys, tools: Tools) -> int:
@@ -252,6 +280,7 @@ def _run_record(session: Session, tools: Tools, run_id: str, started_at: datetim
         "jobs": list(inputs.jobs),
         "keys": dict(session.keys_by_file),
         "generation": generation,
+        "by": who(tools.env),
     }
     return Run(
         id=run_id,

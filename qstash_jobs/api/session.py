@@ -145,6 +145,10 @@ class Session:
         """Yield the enabled tasks, in the order in which they are published."""
         return (keyed for keyed in self.keyed if keyed.task.is_enabled)
 
+    def named_keys(self) -> list[str]:
+        """List the run keys that another run can come back to, each once."""
+        return list(dict.fromkeys(keyed.run_key for keyed in self.tasks() if keyed.is_named))
+
     def _file_scope(self, file: JobFile, base: Scope) -> Scope | None:
         """Add a file's variables; None where they are out of order: what follows from that would only mislead."""
         scope, problems = file_scope(base, file, self.workspace)

@@ -3,12 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from qstash_jobs.errors import AuthenticationError, StopError
+from qstash_jobs.errors import INTERRUPTED, STOPPED, AuthenticationError, StopError
 from qstash_jobs.publish import Ending, Settlement
 from qstash_jobs.record import Record, State
-
-INTERRUPTED, TERMINATED = 130, 143
-"""Exit codes of a program that was asked to stop, as shells write them."""
 
 
 class Tally:
@@ -32,17 +29,25 @@ class Tally:
         """Count what was on its way when the run broke off: it may have arrived."""
         self.states.update(message.state for message in messages if message.state is State.SENDING)
 
-    def leave(self, expected: int) -> None:
-        """Count the messages that the run ended before."""
+    def leave(self, expected: int, count_doubts: Callable[[], int]) -> None:
+        """Count the messages that the run ended before.
+
+        `count_doubts` says how many of the run's messages the ledger has in doubt: what is not among those told was
+        left so by an earlier run, and has not been reached.
+        """
         unreached = expected - self.states.total()
-        if unreached > 0:
-            self.states[State.PLANNED] += unreached
+        if unreached <= 0:
+            return
+        told = self.states[State.IN_DOUBT] + self.states[State.SENDING]
+        doubtful = min(unreached, max(0, count_doubts() - told))
+        self.states.update({State.IN_DOUBT: doubtful} if doubtful else {})
+        self.states.update({State.PLANNED: unreached - doubtful} if unreached > doubtful else {})
 
 
 def exit_code_of_run(tally: Tally, ending: Ending | None) -> int:
     """The highest concern wins: interrupted, authentication, doubt, stopped early, rejected."""
     states = tally.states
-    if ending is not None and ending.exit_code in (INTERRUPTED, TERMINATED, AuthenticationError.exit_code):
+    if ending is not None and ending.exit_code in (*STOPPED, AuthenticationError.exit_code):
         return ending.exit_code
     if states[State.IN_DOUBT]:
         return 3

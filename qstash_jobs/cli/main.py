@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from qstash_jobs import __version__
-from qstash_jobs.errors import StopError
+from qstash_jobs.errors import STOPPED, StopError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("qstash_jobs.cli.init", "Write a first job file and a project file."),
@@ -96,7 +96,7 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt) as error:
         # click makes an Abort of every KeyboardInterrupt, ours too
         exit_code = getattr(error.__cause__ or error, "exit_code", 130)
-        return _say("terminated" if exit_code == 143 else "interrupted", exit_code, arguments)
+        return _say(STOPPED[exit_code], exit_code, arguments)
     except StopError as error:
         return _say(str(error), error.exit_code, arguments)
     except Exception as error:

@@ -12,7 +12,6 @@ from click.core import ParameterSource
 from qstash_jobs.api.continuing import continue_run
 from qstash_jobs.api.finding import find_known_run
 from qstash_jobs.api.run import Report, Tools, Wish
-from qstash_jobs.api.tally import INTERRUPTED, TERMINATED
 from qstash_jobs.api.workspace import Workspace, load
 from qstash_jobs.api.world import (
     Service,
@@ -30,7 +29,7 @@ from qstash_jobs.cli.inputs import check_secrets_dir, check_text, read_duration,
 from qstash_jobs.cli.running import Running
 from qstash_jobs.cli.signals import Stop
 from qstash_jobs.cli.terminal import Terminal
-from qstash_jobs.errors import UsageError
+from qstash_jobs.errors import STOPPED, UsageError
 from qstash_jobs.publish import Options, Settlement
 from qstash_jobs.record import Run
 from qstash_jobs.settings import Secrets, environment
@@ -200,7 +199,7 @@ def _publish_with(
         return report
     waited = 0
     try:
-        if wait_s and report.exit_code not in (INTERRUPTED, TERMINATED):
+        if wait_s and report.exit_code not in STOPPED:
             waited = running.wait(report.run, wait_s)
     except BaseException:
         running.sum_up(report, waited=False)
@@ -218,6 +217,11 @@ def _wish(given: Mapping[str, Any]) -> Wish:
         run_key=given["run_key"],
         again=given["again"],
         skip=given["skip"],
-        options=Options(concurrency=given["concurrency"], batch_size=given["batch_size"], rate=given["rate"]),
+        options=Options(
+            concurrency=given["concurrency"],
+            batch_size=given["batch_size"],
+            rate=given["rate"],
+            resends_doubts=given["in_doubt"] == "resend",
+        ),
         lock_wait_s=read_duration("--lock-wait", given["lock_wait"]),
     )

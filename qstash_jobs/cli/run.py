@@ -47,6 +47,14 @@ from qstash_jobs.cli import options
     help="Publish nothing if there are more.",
 )
 @click.option(
+    "--in-doubt",
+    type=click.Choice(["hold", "resend"]),
+    default="hold",
+    show_default=True,
+    envvar="QSTASH_JOBS_IN_DOUBT",
+    help="What may have been accepted, and QStash's log does not list: leave it so, or send it again.",
+)
+@click.option(
     "--wait",
     envvar="QSTASH_JOBS_WAIT",
     metavar="DURATION",
@@ -139,7 +147,7 @@ def command(**given: Any) -> int:
       6    the ledger, or what takes the results, cannot be written
       7    another run of these jobs is under way
       9    time ran out while waiting for deliveries
-      130  interrupted (143: terminated), after a clean stop
+      130  interrupted (143: terminated, 129: hung up), after a clean stop
     """
     from qstash_jobs.cli.signals import stop_on_signals
 

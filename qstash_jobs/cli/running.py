@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from qstash_jobs.api.results import describe as describe_result
 from qstash_jobs.api.run import Intention, Report, Tools, Wish, run
-from qstash_jobs.api.tally import INTERRUPTED, TERMINATED
 from qstash_jobs.api.workspace import Workspace
 from qstash_jobs.cli.asking import write_question, write_statement, write_unfinished
 from qstash_jobs.cli.progress import Progress
 from qstash_jobs.cli.results import Results
 from qstash_jobs.cli.signals import Stop
 from qstash_jobs.cli.terminal import OutputError, Terminal
-from qstash_jobs.errors import StopError, UsageError
+from qstash_jobs.errors import STOPPED, StopError, UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem
 from qstash_jobs.publish import Settlement, UnrecordedError
@@ -67,6 +66,7 @@ class Running:
                     confirm=self._confirm,
                     tell=tell,
                     stopping=lambda: self.stop.exit_code,
+                    note=self.terminal.note,
                 )
             except BaseException as error:
                 ended = error
@@ -77,7 +77,7 @@ class Running:
                 self.stop.at_once = True
                 self._progress.end()
                 results.end(partial(self._conclude, workspace, ended))
-        worse = results.has_failed and report.exit_code not in (INTERRUPTED, TERMINATED)
+        worse = results.has_failed and report.exit_code not in STOPPED
         return replace(report, exit_code=OutputError.exit_code) if worse else report
 
     def _confirm(self, intention: Intention) -> bool:
@@ -133,9 +133,8 @@ class Running:
     def sum_up(self, report: Report, *, waited: bool) -> None:
         """Say how it went, and what to type next."""
         say = self.terminal.note if report.exit_code == 0 else self.terminal.fail
-        if report.exit_code in (INTERRUPTED, TERMINATED):
-            word = "interrupted" if report.exit_code == INTERRUPTED else "terminated"
-            say(f"{word}; what was on the wire was finished and is recorded")
+        if report.exit_code in STOPPED:
+            say(f"{STOPPED[report.exit_code]}; what was on the wire was finished and is recorded")
         elif report.ending is not None:
             hint = f"; {report.ending.hint}" if report.ending.hint else ""
             say(f"stopped: {report.ending.reason}{hint}")

@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill -> a clean stop; the second one stops at once."""
+"""Ctrl-C, a polite kill, a terminal that goes -> a clean stop; the second one stops at once."""
 
 import signal
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from types import FrameType
 
 from qstash_jobs.value import dataclass
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Interrupt(KeyboardInterrupt):
@@ -46,7 +46,9 @@ def stop_on_signals(*, at_once: bool = False) -> Iterator[Stop]:
             raise Interrupt(number)
         stop.signal = number
 
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    # who started the program may have it ignore a signal, as `nohup` and a shell's `&` do
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heeded}
     try:
         yield stop
     finally:

@@ -89,7 +89,7 @@ class Desk:
         self.journal.tell()
 
     def _listen(self, *, at_once: bool) -> list[News]:
-        """Hear what has come; as long as that is nothing, make ready what goes next, and then wait, if that is right."""
+        """Hear what has come; as long as that is nothing, make ready what goes next, and then wait if need be."""
         news = self.crew.listen(0)
         while not news and self.ending is None and self.schedule.prepare():
             news = self.crew.listen(0)

@@ -1,22 +1,25 @@
 """What only QStash's log can tell of a run's messages -> what became of them, asked while no answer has to wait."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from qstash_jobs.boundary import Clock
 from qstash_jobs.publish.doubts import Doubts
 from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.strangers import Strangers
 from qstash_jobs.publish.work import Try
-from qstash_jobs.value import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
     """Doubts that are asked about a second time, and duplicates that may be nobody else's."""
 
-    doubts: Doubts
-    strangers: Strangers
-    clock: Clock
+    def __init__(
+        self, *, doubts: Doubts, strangers: Strangers, clock: Clock, note: Callable[[str], None]
+    ) -> None:
+        self.doubts = doubts
+        self.strangers = strangers
+        self._clock = clock
+        self._note = note
+        self._has_noted = False
 
     def __bool__(self) -> bool:
         return bool(self.doubts) or bool(self.strangers)
@@ -36,9 +39,16 @@ class Questions:
             yield from self.strangers.resolve()
 
     def sleep(self, most_s: float) -> None:
-        """Wait until the next question is due, or so long."""
-        if self.doubts.next_s is not None:
-            self.clock.sleep(min(most_s, self.doubts.next_s - self.clock.monotonic_s()))
+        """Wait until the next question is due, or so long; the first time, say for what."""
+        if self.doubts.next_s is None:
+            return
+        wait_s = self.doubts.next_s - self._clock.monotonic_s()
+        if not self._has_noted and wait_s > most_s:
+            self._has_noted = True
+            self._note(
+                f"QStash's log does not list what is in doubt; it lags, and is asked again in {wait_s:.0f} s"
+            )
+        self._clock.sleep(min(most_s, wait_s))
 
     def leave(self) -> Iterator[Settlement]:
         """Give up what has not been answered, because the run ends."""

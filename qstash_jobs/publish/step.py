@@ -32,12 +32,14 @@ def publish(
     chance: Callable[[], float],
     tell: Tell,
     stopping: Callable[[], bool],
+    note: Callable[[str], None] = lambda _: None,
 ) -> Ending | None:
     """Publish messages, each at most once, and record what became of them.
 
     `tell` is called for each message when this run is done with it, after the ledger has it. What is not told stays
-    as it was. `stopping` is asked between requests; a yes finishes what is on the wire and ends the run. Returns
-    why the run ended early, or None. Raises LedgerError; UnrecordedError where answers could not be written.
+    as it was. `stopping` is asked between requests; a yes finishes what is on the wire and ends the run. `note` is
+    told of long waits. Returns why the run ended early, or None. Raises LedgerError; UnrecordedError where answers
+    could not be written.
     """
     queues, health = Queues(), Health()
     flights: dict[int, Flight] = {}
@@ -45,7 +47,7 @@ def publish(
     doubts = Doubts(
         inquiry=inquiry, ledger=ledger, clock=clock, resends=options.resends_doubts, stopping=stopping
     )
-    strangers = Strangers(inquiry=inquiry, ledger=ledger, clock=clock, stopping=stopping)
+    strangers = Strangers(inquiry=inquiry, ledger=ledger, clock=clock, stopping=stopping, note=note)
     journal = Journal(ledger, run=run, tell=tell, queues=queues)
     source = Source(
         envelopes,
@@ -71,7 +73,7 @@ def publish(
         schedule=schedule,
         crew=Crew(open_line, clock, watch, most=options.concurrency),
         journal=journal,
-        questions=Questions(doubts=doubts, strangers=strangers, clock=clock),
+        questions=Questions(doubts=doubts, strangers=strangers, clock=clock, note=note),
         health=health,
         clock=clock,
         chance=chance,

@@ -29,12 +29,19 @@ class Strangers:
     """Gathers them, and asks while nothing is on the wire."""
 
     def __init__(
-        self, *, inquiry: Inquiry, ledger: Ledger, clock: Clock, stopping: Callable[[], bool]
+        self,
+        *,
+        inquiry: Inquiry,
+        ledger: Ledger,
+        clock: Clock,
+        stopping: Callable[[], bool],
+        note: Callable[[str], None],
     ) -> None:
         self._inquiry = inquiry
         self._ledger = ledger
         self._clock = clock
         self._stopping = stopping
+        self._note = note
         self._gathered: list[Settlement] = []
         self._ends_s: float | None = None
 
@@ -83,6 +90,10 @@ class Strangers:
         pause_s = FIRST_PAUSE_S
         if self._ends_s is None:
             self._ends_s = self._clock.monotonic_s() + LONGEST_S
+            if any(one not in found for one in left):
+                self._note(
+                    "QStash knew some messages that this ledger does not; asking its log for a minute whose they are"
+                )
         while left := [one for one in left if one not in found]:
             left_s = self._ends_s - self._clock.monotonic_s()
             if left_s <= 0 or self._stopping():

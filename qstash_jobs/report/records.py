@@ -47,6 +47,8 @@ class ResultLine:
     error: str | None = None
     attempts: int = 0
     elapsed_ms: int | None = None
+    evidence: str | None = None
+    """`log` where QStash's log knew what became of it, and not an answer."""
     row: int = 0
     """A row's number from 1; 0 for a job without rows."""
 
@@ -74,6 +76,7 @@ def write_result_json(result: ResultLine) -> str:
             "error": result.error,
             "attempts": result.attempts,
             "elapsed_ms": result.elapsed_ms,
+            "evidence": result.evidence,
         }
     )
 

@@ -31,6 +31,7 @@ EXIT_CODES: Mapping[int, str] = {
     7: "another run held the lock",
     9: "time ran out before everything was delivered",
     70: "a fault of qstash-jobs",
+    129: "hung up: the terminal was closed",
     130: "interrupted",
     143: "terminated",
 }
