@@ -1,6 +1,5 @@
 """A run key on a fresh machine: what QStash's log knows of it is not published again, whatever the ledger remembers."""
 
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -69,7 +68,7 @@ def test_what_was_recovered_is_in_the_ledger_from_then_on_with_its_evidence(shop
     again = shop("run", "a.yaml", "--run-key", "k", "--format", "jsonl")
     assert len(questions(shop)) == before
     assert [line["state"] for line in again.lines] == ["skipped"]
-    shown = json.loads(shop("show", "a:hello", "--format", "json").out)
+    (shown,) = shop("show", "a:hello", "--format", "jsonl").lines
     assert (shown["state"], shown["attempts"], len(shown["message_ids"])) == ("published", 0, 1)
     assert [(one["witness"], one["verdict"]) for one in shown["evidence"]] == [("log", "published")]
 

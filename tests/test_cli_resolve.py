@@ -1,6 +1,5 @@
 """`resolve`: a doubt settled by a person's word, who said so and when, and what the next run makes of it."""
 
-import json
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -39,7 +38,8 @@ def doubt(cli) -> Record:
 
 
 def show(cli: Any, what: str) -> Any:
-    return json.loads(cli("show", what, "--format", "json").out)
+    (shown,) = cli("show", what, "--format", "jsonl").lines
+    return shown
 
 
 def test_a_doubt_is_settled_as_published_with_who_said_so_and_when(cli, doubt) -> None:
