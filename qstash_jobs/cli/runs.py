@@ -78,20 +78,23 @@ def _read_filter(given: dict[str, Any], now: "datetime") -> "RunFilter":
 
 
 def _write(runs: "Iterator[Run]", format_: str) -> "Iterable[str]":
-    from qstash_jobs import __version__
-    from qstash_jobs.report import history, page, sheet, spreadsheet, verdicts
-    from qstash_jobs.report import runs as report
+    from qstash_jobs.report.runs import write_runs_json, write_runs_jsonl
 
     match format_:
         case "json":
-            return [report.write_runs_json(runs)]
+            return [write_runs_json(runs)]
+        case "jsonl":
+            return write_runs_jsonl(runs)
         case "csv":
-            return spreadsheet.write_runs_csv(runs)
-        case "markdown":
-            return sheet.write_markdown([history.sheet_of_runs(runs)], most=sheet.MARKDOWN_ROWS)
-        case "html":
-            return page.write_page([history.sheet_of_runs(runs)], most=page.ROWS, version=__version__)
+            from qstash_jobs.report.spreadsheet import write_runs_csv
+
+            return write_runs_csv(runs)
         case "junit":
-            return [verdicts.write_runs_junit(runs)]
+            from qstash_jobs.report.verdicts import write_runs_junit
+
+            return [write_runs_junit(runs)]
         case _:
-            return report.write_runs_jsonl(runs)
+            from qstash_jobs.cli.sheets import write_sheets
+            from qstash_jobs.report.history import sheet_of_runs
+
+            return write_sheets([sheet_of_runs(runs)], format_)

@@ -9,6 +9,7 @@ from qstash_jobs.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from qstash_jobs.record import Record, Run
     from qstash_jobs.report.messages import Known
@@ -56,53 +57,60 @@ def command(**given: Any) -> int:
 
 
 def _write_run(run: "Run", known: "Iterator[Known]", format_: str, terminal: Terminal) -> "Iterable[str]":
-    from qstash_jobs import __version__
-    from qstash_jobs.api.world import system_clock
-    from qstash_jobs.report import history, messages, page, runs, sheet, spreadsheet, verdicts
+    from qstash_jobs.report import messages, runs
 
     match format_:
+        case "text":
+            return runs.write_run(run, _records(known), now=_now(), colour=terminal.colour)
         case "json":
             return [runs.write_run_json(run, known)]
         case "jsonl":
             return messages.write_records_jsonl(known)
         case "csv":
-            return spreadsheet.write_records_csv(known)
-        case "markdown":
-            return sheet.write_markdown(
-                [history.sheet_of_run(run, _records(known))], most=sheet.MARKDOWN_ROWS
-            )
-        case "html":
-            sheets = [history.sheet_of_run(run, _records(known))]
-            return page.write_page(sheets, most=page.ROWS, version=__version__)
+            from qstash_jobs.report.spreadsheet import write_records_csv
+
+            return write_records_csv(known)
         case "junit":
-            return [verdicts.write_run_junit(run, _records(known))]
+            from qstash_jobs.report.verdicts import write_run_junit
+
+            return [write_run_junit(run, _records(known))]
         case _:
-            now = system_clock().now()
-            return runs.write_run(run, _records(known), now=now, colour=terminal.colour)
+            from qstash_jobs.cli.sheets import write_sheets
+            from qstash_jobs.report.history import sheet_of_run
 
-
-def _records(known: "Iterable[Known]") -> "Iterator[Record]":
-    return (record for record, _ in known)
+            return write_sheets([sheet_of_run(run, _records(known))], format_)
 
 
 def _write_messages(known: "list[Known]", format_: str, terminal: Terminal) -> "Iterable[str]":
-    from qstash_jobs import __version__
-    from qstash_jobs.api.world import system_clock
-    from qstash_jobs.report import history, messages, page, sheet, spreadsheet, verdicts
+    from qstash_jobs.report import messages
 
     match format_:
+        case "text":
+            return messages.write_records(known, now=_now(), colour=terminal.colour)
         case "json":
             return [messages.write_records_json(known)]
         case "jsonl":
             return messages.write_records_jsonl(known)
         case "csv":
-            return spreadsheet.write_records_csv(known)
-        case "markdown":
-            return sheet.write_markdown(list(history.sheets_of_messages(known)), most=sheet.MARKDOWN_ROWS)
-        case "html":
-            sheets = list(history.sheets_of_messages(known))
-            return page.write_page(sheets, most=page.ROWS, version=__version__)
+            from qstash_jobs.report.spreadsheet import write_records_csv
+
+            return write_records_csv(known)
         case "junit":
-            return [verdicts.write_messages_junit(_records(known))]
+            from qstash_jobs.report.verdicts import write_messages_junit
+
+            return [write_messages_junit(_records(known))]
         case _:
-            return messages.write_records(known, now=system_clock().now(), colour=terminal.colour)
+            from qstash_jobs.cli.sheets import write_sheets
+            from qstash_jobs.report.history import sheets_of_messages
+
+            return write_sheets(list(sheets_of_messages(known)), format_)
+
+
+def _now() -> "datetime":
+    from qstash_jobs.api.world import system_clock
+
+    return system_clock().now()
+
+
+def _records(known: "Iterable[Known]") -> "Iterator[Record]":
+    return (record for record, _ in known)
