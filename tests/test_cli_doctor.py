@@ -267,6 +267,20 @@ def test_a_service_that_says_nothing_costs_a_bounded_time(cli, monkeypatch) -> N
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize(
+    ("version", "verdict", "code"),
+    [("2.8.0", "good", 0), ("2.13.906", "warning", 0), ("1.26.20", "wrong", 2), ("3.0.0", "wrong", 2)],
+)
+def test_the_urllib3_that_is_there_is_told(cli, version: str, verdict: str, code: int) -> None:
+    """As niquests and old environments leave it: another package under urllib3's name."""
+    import urllib3._version
+
+    cli.monkeypatch.setattr(urllib3._version, "__version__", version)
+    ended, checks = look(cli)
+    assert (ended, checks["urllib3"]["verdict"]) == (code, verdict)
+    assert version in checks["urllib3"]["found"]
+
+
 def test_an_empty_environment_can_be_looked_at(cli) -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "qstash_jobs", "doctor"],

@@ -179,6 +179,16 @@ def test_status_says_what_became_of_messages(cli) -> None:
     assert followed["delivered"] is True
 
 
+def test_status_says_of_a_run_that_only_skipped_that_it_published_nothing(cli) -> None:
+    cli.write("hello.yaml", "url: https://api.example.com/hello\n")
+    cli("run", "hello.yaml", "--run-key", "k")
+    cli("run", "hello.yaml", "--run-key", "k")
+    answer = cli("status")
+    assert (answer.code, answer.out) == (0, "")
+    assert answer.err.startswith("the run ")
+    assert answer.err.endswith(" published nothing: skipped 1\n")
+
+
 def test_status_counts_what_was_never_accepted(cli) -> None:
     cli.write("a.yaml", HELLO)
     cli.set("QSTASH_URL", "http://127.0.0.1:9")

@@ -146,6 +146,7 @@ def test_a_monitor_that_says_nothing_costs_a_bounded_time(cli, watch, monkeypatc
         "https://user:secret-uuid@monitor.example.com/x",
         "ftp://monitor.example.com/secret-uuid",
         "secret-uuid",
+        "",
         "https:///secret-uuid",
         "https://monitor.example.com/secret uuid",
         "https://monitor.example.com/secret-uuid\r\nX: 1",
@@ -241,6 +242,8 @@ def test_a_link_to_a_metrics_file_stays_a_link(cli) -> None:
     ("name", "sentence"),
     [
         ("hello.yaml", "--metrics-file hello.yaml is something else, which would be lost; name another file"),
+        ("1e9.prom", "--metrics-file 1e9.prom is something else"),
+        ("-", "--metrics-file is a file that lasts from run to run, not standard output"),
         ("binary", "--metrics-file binary is something else, which would be lost"),
         (".", "--metrics-file . is something else"),
         ("/dev/null", "--metrics-file /dev/null is something else"),
@@ -251,6 +254,7 @@ def test_a_link_to_a_metrics_file_stays_a_link(cli) -> None:
 def test_a_metrics_file_that_cannot_be_one_sends_nothing_and_is_left_alone(cli, name: str, sentence) -> None:
     cli.write("hello.yaml", HELLO)
     cli.write("binary", b"\xff\xfe\x00")
+    cli.write("1e9.prom", 'qstash_jobs_runs_total{name="x",exit_code="0"} 1e9\n')
     answer = cli("run", "hello.yaml", "--metrics-file", name)
     assert (answer.code, sentence in answer.err) == (2, True), answer.err
     assert cli.sent == []

@@ -23,6 +23,8 @@ class MetricsFile:
 
     def check(self) -> None:
         """UsageError where it could not be replaced, or where it is something else that would be lost."""
+        if str(self._shown) == "-":
+            raise UsageError("--metrics-file is a file that lasts from run to run, not standard output")
         try:
             self._read()
             if not os.access(self._path.parent, os.W_OK | os.X_OK):

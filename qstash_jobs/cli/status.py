@@ -57,7 +57,9 @@ def command(**given: Any) -> int:
     terminal = Terminal()
     clock = system_clock()
     project = project_here(given["environment"])
-    service, _ = find_service(environment(), project)
+    service, warnings = find_service(environment(), project)
+    for warning in warnings:
+        terminal.warn(f"warning: {warning}")
     terminal.mask = Mask({"QSTASH_TOKEN": service.token})
     states: Counter[str] = Counter()
     with reading_ledger(given["ledger"], project) as ledger:
@@ -70,10 +72,22 @@ def command(**given: Any) -> int:
             else:
                 line = write_followed(followed, now=clock.now(), width=terminal.width, colour=terminal.colour)
                 terminal.result(line)
-    terminal.note(summarise_deliveries(states))
+        idle = None if states else _explain_nothing(ledger, given["what"])
+    terminal.note(idle or summarise_deliveries(states))
     if states.keys() & {"failed", "cancelled", "rejected", "refused"}:
         return 1
     return 0 if set(states) <= {"delivered"} else 9
+
+
+def _explain_nothing(ledger: "Ledger", text: str) -> str | None:
+    """Say what a run did that published nothing: what it skipped, another one had published."""
+    from qstash_jobs.report.records import shorten_run
+    from qstash_jobs.report.wording import write_totals
+
+    runs = ledger.find_runs(text)
+    if not runs:
+        return None
+    return f"the run {shorten_run(runs[0].id)} published nothing: {write_totals(runs[0].totals or {})}"
 
 
 def _targets(ledger: "Ledger", text: str, states: "Counter[str]") -> "Iterator[Target]":

@@ -25,7 +25,9 @@ class Watch:
         self._started_s = self._clock.monotonic_s()
         self._told: Counter[str] = Counter()
         url, path = given["heartbeat_url"], given["metrics_file"]
-        self._heartbeat = Heartbeat(read_monitor(url), env=environment(), clock=self._clock) if url else None
+        self._heartbeat = (
+            Heartbeat(read_monitor(url), env=environment(), clock=self._clock) if url is not None else None
+        )
         self._metrics = MetricsFile(path) if path is not None else None
         if self._metrics is not None:
             self._metrics.check()

@@ -6,6 +6,7 @@ from pathlib import Path
 from qstash_jobs.api.checkup.ledger import check_ledger
 from qstash_jobs.api.checkup.service import check_service
 from qstash_jobs.api.checkup.surroundings import (
+    check_library,
     check_modes,
     check_names,
     check_program,
@@ -33,6 +34,7 @@ def check_up(question: Question, env: Mapping[str, str], clock: Clock) -> list[C
     project, about_project = check_project(question.here, question.environment)
     return [
         check_program(),
+        check_library(),
         about_project,
         *check_names(env, question.names),
         *check_modes(env),

@@ -13,6 +13,7 @@ from qstash_jobs.grammar import nearest
 from qstash_jobs.ledger.opening import require_sqlite
 from qstash_jobs.project import Project
 from qstash_jobs.report.checkup import Check
+from qstash_jobs.transport.library import is_fork, is_supported, urllib3_version
 
 
 def check_program() -> Check:
@@ -26,6 +27,30 @@ def check_program() -> Check:
     except LedgerError as error:
         return Check(name="program", verdict="wrong", found=f"{found}: {error}", exit_code=6)
     return Check(name="program", verdict="good", found=found)
+
+
+def check_library() -> Check:
+    """Say which urllib3 opens the connections: another package can take its place without a word."""
+    version = urllib3_version()
+    if is_fork(version):
+        return Check(
+            name="urllib3",
+            verdict="warning",
+            found=f"{version} is urllib3-future, which niquests puts in the place of urllib3",
+            advice=(
+                "give qstash-jobs an environment of its own; or python -m pip uninstall urllib3-future, "
+                "then python -m pip install --force-reinstall urllib3"
+            ),
+        )
+    if not is_supported(version):
+        return Check(
+            name="urllib3",
+            verdict="wrong",
+            found=f"{version} is not a version that connections are opened with",
+            advice="python -m pip install 'urllib3>=2.7,<3'",
+            exit_code=2,
+        )
+    return Check(name="urllib3", verdict="good", found=version)
 
 
 def check_project(here: Path, environment: str) -> tuple[Project, Check]:
