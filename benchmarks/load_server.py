@@ -67,8 +67,12 @@ class Connection(asyncio.Protocol):
             self._answer(request, head)
 
     def _answer(self, request: bytes, head: int) -> None:
-        if request.startswith(b"GET "):
+        if request.startswith(b"GET /stats "):
             self._write(self._stats.write())
+            return
+        if request.startswith(b"GET "):
+            # a run asks the log what it has of a run key that is new to the ledger
+            self._write(b'{"events":[]}')
             return
         self._stats.requests += 1
         if request.startswith(b"POST /v2/batch "):

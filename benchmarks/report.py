@@ -27,7 +27,7 @@ BENCHMARKS: Sequence[tuple[str, ...]] = (
     ("validate.py",),
     ("validating.py",),
     ("single.py",),
-    ("single.py", "--latency-ms", "20", "--repetitions", "3"),
+    ("single.py", "--latency-ms", "20", "--messages", "16000", "--repetitions", "3"),
     ("sending.py",),
     ("rows.py",),
     ("rows.py", "--latency-ms", "20"),

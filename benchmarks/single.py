@@ -55,7 +55,7 @@ def enter(messages: int, latency_ms: float, concurrency: int) -> list[Entry]:
             Entry(name=OURS, way=OURS, count=messages, threads=concurrency),
             *(Entry(name=way, way=way, count=messages) for way in ways),
         ]
-    few = max(messages // 16, 1)
+    few = max(messages // 32, 1)
     return [
         Entry(name=OURS, way=OURS, count=messages, threads=concurrency),
         Entry(name=f"sdk, {concurrency} threads", way="sdk", count=messages // 2, threads=concurrency),
