@@ -104,12 +104,17 @@ def _without_stray_path(url: str, source: str) -> tuple[str, tuple[str, ...]]:
     return kept, (f"{source} ends in {match.group()}, which is not part of it; using {kept}",)
 
 
+def find_setting(env: Mapping[str, str], name: str) -> str | None:
+    """Find a setting in the environment, else in `$CREDENTIALS_DIRECTORY` or `/run/secrets`; an empty one is none."""
+    return env.get(name) or _read_credential(env, name) or None
+
+
 def read_token(env: Mapping[str, str], name: str = "QSTASH_TOKEN") -> str:
     """Find the token: in the environment, in `$CREDENTIALS_DIRECTORY`, or in `/run/secrets`.
 
     Raises AuthenticationError where there is none, or where it could not stand in a header.
     """
-    token = (env.get(name) or _read_credential(env, name) or "").strip()
+    token = (find_setting(env, name) or "").strip()
     if not token:
         raise AuthenticationError(f"no token: set {name} (the QStash page of the Upstash console shows it)")
     if not re.fullmatch(r"[\x21\x23-\x26\x28-\x7e]+", token):

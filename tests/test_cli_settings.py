@@ -37,6 +37,16 @@ def test_every_option_has_its_variable_or_is_named_as_one_that_has_none() -> Non
     assert found == without
 
 
+def test_every_command_that_asks_the_ledger_takes_an_env_file() -> None:
+    words = {
+        command: {word for name, option in OPTIONS if name == command for word in option.opts}
+        for command in COMMANDS
+    }
+    assert {
+        name for name, known in words.items() if "--ledger" in known and "--env-file" not in known
+    } == set()
+
+
 def test_an_option_wins_over_its_variable_that_over_the_project_file(cli) -> None:
     cli.write("hello.yaml", HELLO)
     folder = cli.folder.parent
@@ -55,6 +65,25 @@ def test_an_option_wins_over_its_variable_that_over_the_project_file(cli) -> Non
     cli.write("qstash-jobs.yaml", "")
     assert cli("run", "hello.yaml").code == 0
     assert (folder / "state-home" / "qstash-jobs" / "ledger.db").is_file()
+
+
+def test_token_and_address_come_from_the_environment_else_from_the_service_manager(cli) -> None:
+    cli.write("hello.yaml", HELLO)
+    cli.write("qstash-jobs.yaml", "url: https://qstash.invalid\n")
+    cli.set("QSTASH_TOKEN", None)
+    cli.set("QSTASH_URL", None)
+    credentials = cli.folder.parent / "credentials"
+    cli.set("CREDENTIALS_DIRECTORY", str(credentials))
+    cli.write("../credentials/QSTASH_TOKEN", f"{cli.server.token}\n")
+    cli.write("../credentials/QSTASH_URL", f"{cli.server.url}\n")
+    cli.write("e.env", "QSTASH_URL=https://elsewhere.invalid\nQSTASH_TOKEN=none\n")
+    assert cli("run", "hello.yaml", "--env-file", "e.env").code == 0
+    assert len(cli.sent) == 1
+    (credentials / "QSTASH_URL").unlink()
+    assert "no such host elsewhere.invalid" in cli("run", "hello.yaml", "--env-file", "e.env").err
+    assert "no such host qstash.invalid" in cli("run", "hello.yaml").err
+    cli.set("QSTASH_URL", cli.server.url)
+    assert cli("run", "hello.yaml").code == 0
 
 
 @pytest.mark.parametrize(

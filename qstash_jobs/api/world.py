@@ -14,6 +14,7 @@ from qstash_jobs.settings import (
     DEFAULT_URL,
     account_of,
     environment,
+    find_setting,
     is_ci,
     read_address,
     read_token,
@@ -52,8 +53,9 @@ class Service:
 
 def find_server(env: Mapping[str, str], project_url: str | None) -> tuple[Server, tuple[str, ...]]:
     """Find QStash's address: QSTASH_URL, else the project's, else the default; with what had to be mended in it."""
-    if env.get("QSTASH_URL"):
-        return read_address(env["QSTASH_URL"])
+    named = find_setting(env, "QSTASH_URL")
+    if named is not None:
+        return read_address(named)
     return read_address(project_url or DEFAULT_URL, source="the project file's url")
 
 

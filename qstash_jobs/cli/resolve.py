@@ -19,6 +19,7 @@ from qstash_jobs.cli.terminal import Terminal
 )
 @options.ledger
 @options.environment
+@options.env_file
 @click.option("--run", "run", metavar="RUN", help="The run that the message's name belongs to.")
 def command(**given: Any) -> int:
     """Settle a doubt by hand: say of a message that may have been accepted whether it was.

@@ -11,7 +11,7 @@ from qstash_jobs.outcome import Misconfigured, NotSent, Rejected, Throttled, Unk
 from qstash_jobs.project import Project
 from qstash_jobs.report.checkup import Check
 from qstash_jobs.report.wording import show_duration
-from qstash_jobs.settings import account_of, read_token
+from qstash_jobs.settings import account_of, find_setting, read_token
 from qstash_jobs.transport import open_line
 from qstash_jobs.transport.proxy import find_proxy
 from qstash_jobs.transport.trust import trust
@@ -75,7 +75,7 @@ def _check_token(env: Mapping[str, str], project: Project) -> tuple[str | None, 
 
 
 def _check_address(server: Server, warnings: tuple[str, ...], env: Mapping[str, str]) -> Check:
-    source = "from QSTASH_URL" if env.get("QSTASH_URL") else "from the project file, or the default"
+    source = "from QSTASH_URL" if find_setting(env, "QSTASH_URL") else "from the project file, or the default"
     if warnings:
         return Check(name="address", verdict="warning", found="; ".join(warnings), advice="take it off")
     where = f"{server.place}, {source}"
