@@ -1,6 +1,6 @@
 """A Message and its run key -> an Envelope: its ids, its place in the ledger, and the exact request."""
 
-from qstash_jobs.identity import JobIdentity, fingerprint, key_id, message_label, run_label
+from qstash_jobs.identity import Fingerprinter, JobIdentity, key_id, message_label, run_label
 from qstash_jobs.job import Job
 from qstash_jobs.message import DedupKind, Message
 from qstash_jobs.record import RunKey, Slot
@@ -96,6 +96,8 @@ class Addresser:
         self._headers = HeaderWriter()
         self._job: Job | None = None
         self._identity: JobIdentity
+        self._letterhead: Letterhead | None = None
+        self._fingerprinter: Fingerprinter
 
     def address(self, message: Message) -> Envelope:
         """Make a message's envelope."""
@@ -106,7 +108,12 @@ class Addresser:
         dedup_id = id_ if self._generation else self._dedup_id(message, id_)
         label = self._label(message, id_)
         letterhead = self._headers.write(message)
-        digest = self._fingerprint(message, letterhead.lines(dedup_id, label))
+        if letterhead is not self._letterhead:
+            self._letterhead = letterhead
+            self._fingerprinter = Fingerprinter(letterhead.shared, key=self._fingerprint_key)
+        # none of these may hold a line break: the rules see to it
+        own = f"{dedup_id or ''}\n{label or ''}\n{destination(message)}\n{message.queue or ''}"
+        digest = self._fingerprinter.fingerprint(own, message.body)
         number = 0 if row is None else row.number
         slot = Slot(self._key_number, job.name, number, message.row_key, self._generation)
         return Envelope(message, slot, id_, dedup_id, label, letterhead, digest)
@@ -128,11 +135,6 @@ class Addresser:
             return labels if message.labels else None
         own = f"{self._run_label},{message_label(id_)}"
         return f"{labels},{own}" if message.labels else own
-
-    def _fingerprint(self, message: Message, lines: str) -> bytes:
-        where, queue = destination(message), message.queue or ""
-        parts = (where.encode(), queue.encode(), lines.encode(errors="surrogatepass"), message.body)
-        return fingerprint(parts, self._fingerprint_key)
 
     def _dedup_id(self, message: Message, id_: str) -> str | None:
         match message.dedup.kind:

@@ -47,13 +47,21 @@ def message_label(id_: str) -> str:
     return "qj-m-" + id_.removeprefix("qj-")[:16]
 
 
-def fingerprint(parts: tuple[bytes, ...], key: bytes) -> bytes:
-    """Compute a keyed digest of what goes out, 16 bytes: equal exactly where the bytes are equal.
+class Fingerprinter:
+    """Computes keyed digests of what goes out, 16 bytes: equal exactly where the bytes are equal.
 
-    The key is the ledger's own, so that the ledger tells nobody what a short body was.
+    What messages share is digested once. The key is the ledger's own, so that the ledger tells nobody what a short
+    body was.
     """
-    framed = b"".join([len(part).to_bytes(8) + part for part in parts])
-    return blake2b(framed, key=key, digest_size=FINGERPRINT_BYTES).digest()
+
+    def __init__(self, shared: tuple[str, ...], *, key: bytes) -> None:
+        self._digest = blake2b(_framed(*shared), key=key, digest_size=FINGERPRINT_BYTES)
+
+    def fingerprint(self, own: str, body: bytes) -> bytes:
+        """Compute one message's; `own` is what it does not share, but for the body."""
+        digest = self._digest.copy()
+        digest.update(_frame(own.encode()) + body)
+        return digest.digest()
 
 
 def _digest(*parts: str) -> str:

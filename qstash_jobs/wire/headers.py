@@ -23,18 +23,16 @@ class Letterhead:
         self._before_label = Block(before_label)
         self._after_label = Block(after_label)
 
+    @property
+    def shared(self) -> tuple[str, str, str]:
+        """What is shared, as lines: equal exactly where it is equal."""
+        return self._before_id.lines, self._before_label.lines, self._after_label.lines
+
     def pairs(self, dedup_id: str | None, label: str | None) -> Headers:
         """Give a message's headers; what is None has none."""
         id_: Headers = () if dedup_id is None else ((ID, dedup_id),)
         labels: Headers = () if label is None else ((LABEL, label),)
         return (*self._before_id.pairs, *id_, *self._before_label.pairs, *labels, *self._after_label.pairs)
-
-    def lines(self, dedup_id: str | None, label: str | None) -> str:
-        """Write the same headers as lines, `name:value`."""
-        id_ = "" if dedup_id is None else f"\n{ID}:{dedup_id}"
-        labels = "" if label is None else f"\n{LABEL}:{label}"
-        blocks = f"{self._before_id.lines}{id_}{self._before_label.lines}{labels}{self._after_label.lines}"
-        return blocks[1:]
 
     def json(self, dedup_id: str | None, label: str | None) -> bytes:
         """Write the same headers as a JSON object."""
@@ -56,7 +54,7 @@ class Block:
 
     def __init__(self, pairs: Headers) -> None:
         self.pairs = pairs
-        self.lines = "".join([f"\n{name}:{value}" for name, value in pairs])
+        self.lines = "".join([f"{name}:{value}\n" for name, value in pairs])
         self.size = sum(len(name) + len(value) + _QUOTES for name, value in pairs)
 
     @cached_property
