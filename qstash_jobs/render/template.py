@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from qstash_jobs.problem import Path, Problem
 from qstash_jobs.render.expression import Expression
 from qstash_jobs.render.fault import Fault, Place, place_fault
-from qstash_jobs.render.fill import Fill, make_fill
+from qstash_jobs.render.fill import make_fill
 from qstash_jobs.render.names import JOB_OF_ROWS, Allowed, Names, write_names
 from qstash_jobs.render.scope import Scope
 from qstash_jobs.render.tree import Node, Reading, read_tree
@@ -58,7 +58,6 @@ class Template:
     """A compiled value. It is immutable and may be filled from several threads."""
 
     node: Node
-    run: Fill
     place: Place
     uses: Uses
 
@@ -86,7 +85,7 @@ class Template:
     def fill(self, scope: Scope) -> Filled:
         """Look everything up. What is wrong is in the result's findings, never raised."""
         faults: list[Fault] = []
-        value = self.run(scope, faults)
+        value = make_fill(self.node)(scope, faults)
         uses = self.uses
         return Filled(
             value,
@@ -117,7 +116,7 @@ def compile_value(
     reading = Reading(allowed=allowed, url_paths=url_paths)
     node = read_tree(value, path, reading)
     uses = _sum_up(reading.lookups) if reading.lookups else _NO_USES
-    template = Template(node=node, run=make_fill(node), place=place, uses=uses)
+    template = Template(node=node, place=place, uses=uses)
     return template, [place_fault(fault, place) for fault in reading.faults]
 
 
