@@ -213,11 +213,14 @@ def command_help(name: str) -> str:
     group_context = click.Context(
         group, info_name="qstash-jobs", terminal_width=100, **group.context_settings
     )
-    command = group.get_command(group_context, name)
-    if command is None:
-        raise ValueError(f"there is no command {name}")
-    context = click.Context(command, info_name=name, parent=group_context, terminal_width=100)
-    return f"```\n{command.get_help(context)}\n```\n"
+    command: click.Command | None = group
+    context = group_context
+    for word in name.split():
+        command = command.get_command(context, word) if isinstance(command, click.Group) else None
+        if command is None:
+            raise ValueError(f"there is no command {name}")
+        context = click.Context(command, info_name=word, parent=context, terminal_width=100)
+    return f"```\n{context.command.get_help(context)}\n```\n"
 
 
 def modules() -> str:

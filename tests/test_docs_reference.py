@@ -19,7 +19,9 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relati
 BLOCK = re.compile(
     r"<!-- \[\[\[cog\n(?P<code>.*?)\]\]\] -->\n(?P<text>.*?)<!-- \[\[\[end\]\]\] -->", re.DOTALL
 )
-CALL = re.compile(r"import cog, reference\ncog\.out\(reference\.(?P<function>\w+)\((?P<word>\"\w+\")?\)\)\n")
+CALL = re.compile(
+    r"import cog, reference\ncog\.out\(reference\.(?P<function>\w+)\((?P<word>\"[\w ]+\")?\)\)\n"
+)
 LINK = re.compile(r"\]\((?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

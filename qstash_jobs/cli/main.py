@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("qstash_jobs.cli.runs", "List the runs of the ledger."),
     "show": ("qstash_jobs.cli.show", "Show one run or one message as the ledger knows it."),
     "status": ("qstash_jobs.cli.status", "Ask QStash whether messages were delivered."),
+    "ledger": ("qstash_jobs.cli.ledger", "Check the ledger, forget what is old, or export all of it."),
     "resolve": ("qstash_jobs.cli.resolve", "Settle by hand whether a message in doubt was published."),
     "dev": ("qstash_jobs.cli.dev", "Run a QStash-compatible server on this machine."),
     "doctor": ("qstash_jobs.cli.doctor", "Look at everything that a run depends on."),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from math import ceil
 
 MINUTE_S = 60
@@ -62,6 +62,14 @@ def show_moment(moment: datetime) -> str:
 def write_moment(moment: datetime | None) -> str | None:
     """Write a moment for machines: RFC 3339, in UTC."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def write_unix_moment(seconds: float) -> str | None:
+    """Write Unix seconds as a moment for machines; None where no calendar reaches that far."""
+    try:
+        return write_moment(datetime.fromtimestamp(seconds, UTC))
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def show_age(moment: datetime, now: datetime) -> str:
