@@ -111,20 +111,21 @@ def _walk(folder: str, here: Path) -> Iterator[str]:
     try:
         with os.scandir(folder) as entries:
             visible = sorted(
-                (each for each in entries if not each.name.startswith(".")), key=lambda each: each.name
+                (entry.name, entry.path, entry.is_symlink(), entry.is_dir(follow_symlinks=False))
+                for entry in entries
+                if not entry.name.startswith(".")
             )
     except OSError as error:
         # the jobs in it would be left out and nobody told
         raise _unreadable(show(Path(folder), here), error) from error
-    for entry in visible:
-        is_job = entry.name.endswith(JOB_SUFFIXES) and entry.name != PROJECT_FILE
-        if entry.is_symlink():
-            if is_job and not Path(entry.path).is_dir():
-                yield os.path.realpath(entry.path)
-        elif entry.is_dir():
-            yield from _walk(entry.path, here)
-        elif is_job:
-            yield entry.path
+    for name, path, is_link, is_folder in visible:
+        if is_folder:
+            yield from _walk(path, here)
+        elif name.endswith(JOB_SUFFIXES) and name != PROJECT_FILE:
+            if not is_link:
+                yield path
+            elif not Path(path).is_dir():
+                yield os.path.realpath(path)
 
 
 def _refuse_equal_names(found: Iterable[JobPath]) -> None:

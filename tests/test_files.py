@@ -71,6 +71,22 @@ def test_a_link_to_a_file_elsewhere_belongs_to_where_that_file_lies(tmp_path: Pa
     assert (found.name, found.root) == ("a", tmp_path / "elsewhere")
 
 
+def test_a_link_to_a_folder_is_not_followed_whatever_it_is_called(tmp_path: Path) -> None:
+    touch(tmp_path / "jobs" / "a.yaml")
+    touch(tmp_path / "elsewhere" / "b.yaml")
+    for name, target in (("up", ".."), ("all.yaml", "../elsewhere"), ("elsewhere", "../elsewhere")):
+        (tmp_path / "jobs" / name).symlink_to(target)
+    assert names("jobs", here=tmp_path) == ["a"]
+
+
+def test_links_that_lead_in_a_circle_are_told_when_they_are_read(tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "a.yaml").symlink_to("a.yaml")
+    (found,) = find_job_files(["jobs"], here=tmp_path)
+    with pytest.raises(FileError, match=r"jobs/a\.yaml cannot be read: too many levels of symbolic links"):
+        read_document(found.path, shown=found.shown)
+
+
 def test_a_project_file_that_leads_nowhere_is_still_the_project_s(tmp_path: Path) -> None:
     (tmp_path / "qstash-jobs.yaml").symlink_to("nowhere")
     assert find_root(tmp_path / "jobs", given=tmp_path / "jobs") == tmp_path
