@@ -182,6 +182,13 @@ def test_proxies_and_certificates_are_those_of_the_way_to_the_server(cli, tmp_pa
     code, checks = look(cli)
     assert (code, checks["proxy"]["found"]) == (2, "none for localhost.invalid")
     assert checks["certificates"]["verdict"] == "wrong"
+    cli.set("SSL_CERT_FILE", None)
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    cli.set("SSL_CERT_DIR", f"/nonexistent{os.pathsep}{folder}")
+    assert look(cli)[1]["certificates"]["verdict"] == "wrong"
+    (folder / "5ad8a5d6.0").write_text("")
+    assert look(cli)[1]["certificates"]["verdict"] == "good"
 
 
 def test_a_project_file_is_looked_at_and_its_account_held(cli) -> None:

@@ -109,6 +109,19 @@ def test_the_file_on_the_page_is_one() -> None:
     assert "$, `" in found["REPORT_TOKEN"]
 
 
+def test_of_several_files_the_last_is_the_strongest(cli) -> None:
+    cli.write("hello.yaml", "url: https://${{ env.A }}.example.com/${{ env.B }}\n")
+    cli.write("one.env", "A=one\nB=one\n")
+    cli.write("two.env", "A=two\n")
+    assert cli("run", "--env-file", "one.env", "--env-file", "two.env", "hello.yaml").code == 0
+    cli.set("QSTASH_JOBS_ENV_FILE", f"two.env{os.pathsep}one.env")
+    assert cli("run", "hello.yaml").code == 0
+    assert [request.target.split("/v2/publish/")[1] for request in cli.sent] == [
+        "https://two.example.com/one",
+        "https://one.example.com/one",
+    ]
+
+
 def test_no_env_file_is_read_that_was_not_named(cli) -> None:
     cli.write("hello.yaml", HELLO)
     cli.write(".env", f"QSTASH_TOKEN={cli.server.token}\n")

@@ -12,16 +12,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 def env_file(command: F) -> F:
     """The option whose file is part of the environment, before any other option looks there."""
 
-    def add(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    def add(ctx: click.Context, param: click.Parameter, values: tuple[Path, ...]) -> None:
         del param
-        if value is not None and not ctx.resilient_parsing:
+        if values and not ctx.resilient_parsing:
             from qstash_jobs.settings import added_env_file
 
-            ctx.find_root().with_resource(added_env_file(value))
+            # each says what is not said yet, so the last file is the strongest
+            for path in reversed(values):
+                ctx.find_root().with_resource(added_env_file(path))
 
     return click.option(
         "--env-file",
         type=click.Path(path_type=Path),
+        multiple=True,
         envvar="QSTASH_JOBS_ENV_FILE",
         is_eager=True,
         expose_value=False,
