@@ -15,7 +15,6 @@ from qstash_jobs.document.fault import Fault, StopReading
 from qstash_jobs.document.limits import MOST_BYTES, MOST_PROBLEMS
 from qstash_jobs.document.lines import OLD_BREAK, Lines
 from qstash_jobs.document.parser import open_parser
-from qstash_jobs.document.syntax import explain_error
 from qstash_jobs.document.wording import old_break
 from qstash_jobs.problem import Location, Problem, sort_problems
 
@@ -53,6 +52,8 @@ def _read(content: bytes, text: str, lines: Lines) -> tuple[Any, Marks, list[Fau
         last = stop.fault
     # Not all errors of PyYAML are its own: `chr` and `int` fail on what the parser in Python hands them.
     except (YAMLError, ValueError, LookupError, ArithmeticError) as error:
+        from qstash_jobs.document.syntax import explain_error
+
         last = explain_error(error, text, builder.reached)
     return None, Marks(), [*builder.faults, last]
 
