@@ -28,27 +28,31 @@ Content = tuple[bytes, str | None, bool]
 
 def read_content(fields: Mapping[str, Any], read_file: ReadFile) -> Content:
     """Encode the body: a string as it is, other values as JSON, a file or base64 as bytes; else empty."""
+    if "body" in fields:
+        body = fields["body"]
+        return (
+            (body.encode(), TEXT_TYPE, False)
+            if isinstance(body, str)
+            else (write_json(body), JSON_TYPE, False)
+        )
     if "body_file" in fields:
-        body = read_file(fields["body_file"])
-        return body, _types().guess_type(fields["body_file"])[0], not _is_text(body)
+        content = read_file(fields["body_file"])
+        return content, _types().guess_type(fields["body_file"])[0], not _is_text(content)
     if "body_base64" in fields:
-        try:
-            body = b64decode("".join(fields["body_base64"].split()), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise UnreadableError(
-                Finding(
-                    path=("body_base64",),
-                    rule="job-base64",
-                    message=f"this is not base64: {str(error).lower()}",
-                )
-            ) from error
-        return body, None, not _is_text(body)
-    if "body" not in fields:
-        return b"", None, False
-    body = fields["body"]
-    if isinstance(body, str):
-        return body.encode(), TEXT_TYPE, False
-    return write_json(body), JSON_TYPE, False
+        content = _read_base64(fields["body_base64"])
+        return content, None, not _is_text(content)
+    return b"", None, False
+
+
+def _read_base64(text: str) -> bytes:
+    try:
+        return b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UnreadableError(
+            Finding(
+                path=("body_base64",), rule="job-base64", message=f"this is not base64: {str(error).lower()}"
+            )
+        ) from error
 
 
 def write_json(value: Any) -> bytes:

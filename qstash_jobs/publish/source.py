@@ -123,7 +123,8 @@ class Source:
 
     def _decide(self, envelope: Envelope, known: Record | Listed | None, now: Instant) -> Decision | None:
         """Decide about a message; None where it is to be left out for good."""
-        leaves_out = envelope.message.name in self._skip and not isinstance(known, Listed) and _is_open(known)
+        is_named = bool(self._skip) and envelope.message.name in self._skip
+        leaves_out = is_named and not isinstance(known, Listed) and _is_open(known)
         return None if leaves_out else decide(envelope, known, now)
 
     def _act(
