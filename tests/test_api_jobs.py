@@ -49,7 +49,7 @@ def test_a_second_run_with_the_same_key_publishes_nothing(env, tmp_path, server)
     jobs = Jobs.load(write(tmp_path), env=env)
     jobs.run(run_key="today")
     assert dict(jobs.run(run_key="today").totals) == {"skipped": 1}
-    assert len(server.requests()) == 1
+    assert sum(request.method != "GET" for request in server.requests()) == 1
 
 
 def test_what_is_wrong_is_raised_with_every_problem_and_nothing_is_sent(env, tmp_path, server):
@@ -121,7 +121,7 @@ def test_a_cancelled_run_ends_cleanly_and_is_finished_by_the_next(tmp_path):
                 await run
 
         asyncio.run(cancel_after_the_first())
-        assert 1 <= len(server.requests()) < 4
+        assert 1 <= sum(request.method != "GET" for request in server.requests()) < 4
         result = jobs.run(run_key="k")
         assert result.exit_code == 0
         assert result.totals["published"] + result.totals["skipped"] == 4

@@ -92,7 +92,7 @@ class Machine:
         )
 
     def published(self) -> int:
-        return len(self.server.requests())
+        return sum(request.method != "GET" for request in self.server.requests())
 
 
 def _end(process: "subprocess.Popen[str]") -> tuple[int, str]:

@@ -30,6 +30,7 @@ def test_a_message_counts_for_each_endpoint_and_each_retry(cli) -> None:
         "attempts": 12,
         "unknown_groups": [],
         "messages_per_day": None,
+        "environment": None,
     }
     assert (
         "would publish 3 messages of 1 job\n6 deliveries, 12 with every retry\n" in cli("plan", "a.yaml").err
