@@ -274,6 +274,13 @@ def test_flow_control_limits_how_many_start_in_a_period() -> None:
         assert minutes == [0, 0, 1, 1, 2]
 
 
+def test_a_delivery_that_outlasts_its_period_holds_the_others_and_nothing_else() -> None:
+    with serving(lambda _: SinkAnswer(took_s=10)) as (server, publish):
+        for _ in range(3):
+            publish(Flow_Control_Key="api", Flow_Control_Value="rate=1, parallelism=1, period=3s", Delay="1h")
+        assert [round(wait) for wait in waits_s(server)] == [10, 10]
+
+
 def test_a_dead_letter_can_be_delivered_again() -> None:
     broken = True
 

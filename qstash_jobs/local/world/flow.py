@@ -78,11 +78,16 @@ class FlowKey:
 
     def is_open(self, now_ms: int) -> bool:
         """Say whether one more may start now."""
-        if self.paused or (self.limit.parallelism and self.active >= self.limit.parallelism):
-            return False
         if now_ms >= self.period_end_ms:
             self.period_start_ms, self.started = now_ms, 0
-        return not self.limit.rate or self.started < self.limit.rate
+        if self.paused or (self.limit.parallelism and self.active >= self.limit.parallelism):
+            return False
+        return not self.is_used_up
+
+    @property
+    def is_used_up(self) -> bool:
+        """Say whether nothing more may start in this period."""
+        return bool(self.limit.rate) and self.started >= self.limit.rate
 
     @property
     def period_end_ms(self) -> int:

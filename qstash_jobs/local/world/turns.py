@@ -89,7 +89,7 @@ def open_flow(world: World, key: FlowKey) -> None:
             world.agenda.put(world.now_ms, message)
         else:
             break
-    rated = key.limit.rate and key.started >= key.limit.rate and not key.paused
-    if key.waiting and rated and key.wakes_at_ms is None:
+    # `is_open` has begun a new period where the old one is over: the end of this one is still to come.
+    if key.waiting and key.is_used_up and not key.paused and key.wakes_at_ms is None:
         key.wakes_at_ms = key.period_end_ms
         world.agenda.put(key.period_end_ms, key)
