@@ -114,15 +114,16 @@ def run(
     _check_wish(wish, workspace.inputs)
     run_id = new_run_id()
     project_name = workspace.project_name or tools.ledger.id
-    keys = Keys(
-        tools.ledger,
-        run_id=run_id,
-        started_at=tools.clock.now(),
-        project=project_name,
-        environment=workspace.project.environment,
-        target=tools.service.target,
-    )
     with tools.ledger.lock(_scopes(workspace, project_name), wait_s=wish.lock_wait_s):
+        # a run that had to wait for the lock begins here: `run.date` is not of the time before
+        keys = Keys(
+            tools.ledger,
+            run_id=run_id,
+            started_at=tools.clock.now(),
+            project=project_name,
+            environment=workspace.project.environment,
+            target=tools.service.target,
+        )
         session = Session(workspace, _surroundings(wish, tools, keys, run_id, project_name))
         problems = session.check()
         if wish.looks_up and not session.has_errors:
