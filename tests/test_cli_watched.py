@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chaos_server import ChaosServer, Peer
+from chaos_server import ChaosServer, Peer, make_certificate, serve_tls
 from prometheus_client.parser import text_string_to_metric_families
 
 from qstash_jobs.local import start_server
@@ -137,6 +137,24 @@ def test_a_monitor_that_says_nothing_costs_a_bounded_time(cli, watch, monkeypatc
     assert time.monotonic() - began < 6
     assert answered.code == 0
     assert "could not be told" in answered.err
+
+
+def test_a_monitor_is_told_over_tls_as_far_as_it_can_be_trusted(cli, tmp_path: Path) -> None:
+    both = make_certificate(tmp_path)
+    monitor = Monitor()
+    cli.write("hello.yaml", HELLO)
+    with ChaosServer(monitor, tls=serve_tls(both)) as server:
+        cli.set("QSTASH_JOBS_HEARTBEAT_URL", f"{server.url}{SECRET_PATH}")
+        answer = cli("run", "hello.yaml", "--quiet")
+        assert (answer.code, monitor.pings) == (0, [])
+        assert "could not be told: certificate of 127.0.0.1:" in answer.err
+        cli.set("SSL_CERT_FILE", str(both.with_name("certificate.pem")))
+        assert cli("run", "hello.yaml", "--quiet").err == ""
+        assert len(monitor.pings) == 2
+        cli.set("QSTASH_JOBS_HEARTBEAT_URL", f"https://localhost:{server.port}{SECRET_PATH}")
+        answer = cli("run", "hello.yaml", "--quiet")
+    assert answer.code == 0
+    assert "QSTASH_URL" not in answer.err
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,8 @@ def _explain(answer: Answer) -> str | None:
     if isinstance(answer, Held):
         return "not sent"
     if not isinstance(answer, Reply):
-        return answer.reason
+        # the address that may be wrong is another one here
+        return answer.reason.removesuffix("; is QSTASH_URL right?")
     if not 200 <= answer.status < 300:
         return f"answered {answer.status}"
     # healthchecks.io/docs/http_api: 200 with "OK (not found)" or "OK (rate limited)" for what did not count
