@@ -24,6 +24,7 @@ from qstash_jobs.render.expression import MAX_EXPRESSION, MAX_EXPRESSIONS, MAX_F
 from qstash_jobs.render.text import MAX_TEXT_BYTES, write_json
 from qstash_jobs.rows.row import LONGEST_FIELD, LONGEST_LINE, LONGEST_WHOLE
 from qstash_jobs.schema import job_file_schema, project_schema
+from qstash_jobs.state import TRANSITIONS, Transition
 
 Schema = Mapping[str, Any]
 
@@ -221,6 +222,25 @@ def command_help(name: str) -> str:
             raise ValueError(f"there is no command {name}")
         context = click.Context(command, info_name=word, parent=context, terminal_width=100)
     return f"```\n{context.command.get_help(context)}\n```\n"
+
+
+def state_picture() -> str:
+    """Draw which state of a message may follow which."""
+    edges = [f"    {one.before or '[*]'} --> {one.after}" for one in TRANSITIONS]
+    return "\n".join(("```mermaid", "stateDiagram-v2", *edges, "```\n"))
+
+
+def state_changes() -> str:
+    """Write every change of a message's state that is allowed, and when it happens."""
+    rows = [
+        (f"`{one.before}`" if one.before else "new", f"`{one.after}`", one.when + _write_doubt(one))
+        for one in TRANSITIONS
+    ]
+    return _table(("from", "to", "when"), rows)
+
+
+def _write_doubt(transition: Transition) -> str:
+    return "" if transition.clears_doubt else "; never while an earlier attempt may have been accepted"
 
 
 def modules() -> str:

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from qstash_jobs.render import FILTERS, ROOTS
+from qstash_jobs.state import TRANSITIONS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -98,3 +99,15 @@ def test_a_section_that_a_comment_refers_to_is_on_the_page_about_qstash() -> Non
         )
     }
     assert sorted((file, section) for file, section in referred if section not in known) == []
+
+
+def test_the_picture_of_states_has_every_change_that_is_allowed() -> None:
+    picture = (DOCS / "reliability.md").read_text(encoding="utf-8").split("```mermaid\n")[1].split("```")[0]
+    edges = re.findall(r"^    (\S+) --> (\S+)$", picture, re.MULTILINE)
+    assert edges == [(str(one.before or "[*]"), str(one.after)) for one in TRANSITIONS]
+
+
+def test_every_file_that_tests_a_promise_exists() -> None:
+    named = re.findall(r"`(tests/[^`]+)`", (DOCS / "reliability.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).is_file()] == []

@@ -216,8 +216,8 @@ def test_doubt_says_how_to_settle_it() -> None:
     (line,) = suggest_next({"in_doubt": 1}, run=RUN)
 
     assert line == (
-        "1 message may have been accepted; to settle it within eight minutes: qstash-jobs run --continue 7f3a0c11 "
-        "(offers it again, with an id by which QStash knows what it has)"
+        "1 message may have been accepted; to settle it: qstash-jobs run --continue 7f3a0c11 "
+        "(offers it again, with an id by which QStash knows what it has, or asks its log after eight minutes)"
     )
 
 

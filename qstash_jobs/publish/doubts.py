@@ -143,7 +143,7 @@ class Doubts:
             in_doubt = Result(
                 slot=record.slot,
                 attempt=record.attempt,
-                state=State.IN_DOUBT,
+                state=change(State.SENDING, State.IN_DOUBT),
                 settled_at=now.wall,
                 status=record.status,
                 error=record.error,

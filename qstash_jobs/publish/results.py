@@ -20,6 +20,7 @@ from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.work import Batch, Try
 from qstash_jobs.record import Result, State, settle
 from qstash_jobs.state import change
+from qstash_jobs.state import conclude as conclude_attempt
 from qstash_jobs.wire.http import Answer
 from qstash_jobs.wire.reply import WholeRefused, read_batch, read_publish
 
@@ -53,11 +54,12 @@ def conclude(item: Try, outcome: Outcome, *, elapsed_ms: int | None = None) -> S
 def write_result(item: Try, settlement: Settlement, now: datetime, *, goes_again: bool = False) -> Result:
     """Write what the ledger keeps of an attempt; `goes_again` says that this run makes another."""
     state = cast(State, settlement.state)  # an attempt ends in one of the ledger's own
-    waits = goes_again and state is State.PLANNED
+    if goes_again and state is State.PLANNED:
+        state = State.WAITING
     return Result(
         slot=item.envelope.slot,
         attempt=item.attempt,
-        state=State.WAITING if waits else state,
+        state=conclude_attempt(state, doubtful=item.doubtful_since is not None),
         settled_at=now,
         endpoints=settlement.endpoints,
         status=settlement.status,

@@ -141,8 +141,9 @@ def suggest_next(totals: Mapping[str, int], *, run: str, waited: bool = False) -
     rejected, planned, doubtful = (totals.get(state, 0) for state in ("rejected", "planned", "in_doubt"))
     if doubtful:
         yield (
-            f"{count(doubtful, 'message')} may have been accepted; to settle {_it(doubtful)} within eight minutes: "
-            f"{again} (offers {_it(doubtful)} again, with an id by which QStash knows what it has)"
+            f"{count(doubtful, 'message')} may have been accepted; to settle {_it(doubtful)}: "
+            f"{again} (offers {_it(doubtful)} again, with an id by which QStash knows what it has, "
+            "or asks its log after eight minutes)"
         )
     if totals.get("partial"):
         yield (
