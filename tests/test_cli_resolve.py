@@ -123,6 +123,15 @@ def test_a_name_that_means_several_doubts_settles_none(cli, doubt) -> None:
     assert cli("resolve", "a:hello", "--as", "published").code == 0
 
 
+def test_a_name_that_means_several_messages_and_no_doubt_is_told(cli, doubt) -> None:
+    assert cli("run", "a.yaml", "--run-key", "tomorrow").code == 0
+    answer = cli("resolve", "a:bye", "--as", "published")
+    assert answer.code == 2
+    assert (
+        "none of the 2 messages that this can mean is in doubt, and only a doubt can be settled" in answer.err
+    )
+
+
 def test_a_doubt_is_left_alone_while_a_run_of_its_jobs_is_under_way(cli, doubt) -> None:
     with closing(open_sqlite(cli.ledger)) as ledger, ledger.lock([Scope(text="shop\n\na")]):
         answer = cli("resolve", doubt.id, "--as", "published")

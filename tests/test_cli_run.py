@@ -92,6 +92,15 @@ def test_two_environments_are_two_worlds_under_one_run_key(cli) -> None:
     assert len(cli.sent) == 2
 
 
+def test_a_run_is_recorded_with_who_started_it(cli) -> None:
+    cli.set("GITHUB_ACTOR", "ada")
+    cli.write("a.yaml", "url: https://api.example.com/\n")
+    assert cli("run", "a.yaml", "--again", "--job", "a").code == 0
+    (run,) = cli("runs", "--format", "jsonl").lines
+    assert run["by"] == "ada"
+    assert "  by            ada\n" in cli("show", run["id"]).out
+
+
 def test_again_publishes_once_more_and_only_what_was_named(cli) -> None:
     cli.write(
         "a.yaml", "jobs:\n  one: {url: 'https://a.example.com'}\n  two: {url: 'https://b.example.com'}\n"

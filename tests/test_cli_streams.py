@@ -1,6 +1,7 @@
 """Pipes, full devices, closed streams, signals, bare environments: the program in a process of its own."""
 
 import os
+import pty
 import resource
 import signal
 import subprocess
@@ -212,6 +213,24 @@ def test_a_second_signal_stops_at_once_and_the_run_is_ended_all_the_same(cli, ro
     assert exit_code == 130
     assert totals["sending"] >= 100
     assert sum(totals.values()) == 300
+
+
+def test_a_terminal_that_is_closed_ends_a_run_cleanly(cli, rows) -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(
+            sys.executable,
+            [*PROGRAM, "run", "all.yaml", "--yes", "--rate", "40", "--batch-size", "1"],
+            dict(os.environ),
+        )
+    while len(cli.sent) < 5:
+        time.sleep(0.05)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 129
+    ((exit_code, totals),) = history(cli)
+    assert exit_code == 129
+    assert totals == {"published": len(cli.sent), "planned": 300 - len(cli.sent)}
 
 
 def test_a_terminal_that_was_closed_does_not_end_a_run_under_nohup(cli, rows) -> None:

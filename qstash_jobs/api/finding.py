@@ -60,7 +60,7 @@ def add_evidence(ledger: Ledger, records: Iterable[Record]) -> Iterator[tuple[Re
 def _describe(records: Sequence[Record]) -> str:
     if len(records) == 1:
         return f"{records[0].name} is {records[0].state}"
-    return f"of the {len(records)} messages last called so none is in doubt"
+    return f"none of the {len(records)} messages that this can mean is in doubt"
 
 
 def _list(records: Sequence[Record]) -> str:

@@ -114,6 +114,8 @@ def describe_run(run: Run, now: datetime | None) -> Iterator[tuple[str, str]]:
             yield "run key", key
     for path in run.paths:
         yield "path", path
+    if run.options.get("by"):
+        yield "by", str(run.options["by"])
     yield "started", show_when(run.started_at, now)
     if run.ended_at is None or run.exit_code is None:
         yield "ended", "not yet, or it was killed"
@@ -139,4 +141,5 @@ def collect_run(run: Run) -> dict[str, object]:
         "exit_code": run.exit_code,
         "expected": run.expected,
         "totals": run.totals,
+        "by": run.options.get("by"),
     }

@@ -28,6 +28,7 @@ RUN_COLUMNS = (
     "ended_at",
     "exit_code",
     "expected",
+    "by",
     *STATE_ORDER,
 )
 
