@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from postgres_server import REQUIRED, PostgresServer, find_programs
+from qstash import Receiver
+from qstash.errors import SignatureError
 
 from qstash_jobs.cli.main import run
-from qstash_jobs.local import start_server
+from qstash_jobs.local import courier, sink, start_server
 from qstash_jobs.local.serve import LocalServer
+from qstash_jobs.local.world.message import Attempt
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +34,46 @@ def postgres_server() -> Iterator[PostgresServer]:
 def postgres_url(postgres_server: PostgresServer) -> str:
     """The address of an empty database."""
     return postgres_server.create_database()
+
+
+FORGED: list[str] = []
+"""Deliveries that the official Receiver did not take."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def judge() -> Iterator[None]:
+    """Let the official Receiver look at each delivery of any local server in this process, when it is recorded."""
+    receive = sink.describe
+
+    def describe(attempt: Attempt, *, status: int) -> sink.Delivery:
+        delivery = receive(attempt, status=status)
+        try:
+            body = delivery.body.decode()
+        except UnicodeDecodeError:  # the Receiver takes text only
+            return delivery
+        account = attempt.message.account
+        signature = dict(delivery.headers)["Upstash-Signature"]
+        try:
+            Receiver(account.current_key, account.next_key).verify(
+                signature=signature, body=body, url=delivery.url
+            )
+        except SignatureError as error:
+            FORGED.append(f"{delivery.url}: {error}")
+        return delivery
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sink, "describe", describe)
+        patch.setattr(courier, "describe", describe)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def every_delivery_is_genuine() -> Iterator[None]:
+    """Fail a test during which a delivery was not signed as the official Receiver wants it."""
+    yield
+    forged = FORGED.copy()
+    FORGED.clear()
+    assert forged == []
 
 
 @dataclass(frozen=True, kw_only=True)

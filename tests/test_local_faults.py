@@ -327,11 +327,16 @@ def test_time_is_let_pass_over_http(server: LocalServer) -> None:
 
 def test_users_are_apart_and_a_read_only_token_reads_only() -> None:
     users = (
-        User(token="alice", read_only_token="alice-reads", current_key="sig_a", next_key="sig_b"),
-        User(token="bob", current_key="sig_c", next_key="sig_d"),
+        User(
+            token="alice",
+            read_only_token="alice-reads",
+            current_key="sig_" + "a" * 28,
+            next_key="sig_" + "b" * 28,
+        ),
+        User(token="bob", current_key="sig_" + "c" * 28, next_key="sig_" + "d" * 28),
     )
     with start_server(users=users) as server:
-        assert (server.token, server.current_signing_key) == ("alice", "sig_a")
+        assert (server.token, server.current_signing_key) == ("alice", "sig_" + "a" * 28)
         assert publish(server)[0] == 200
         assert call(server, "POST", f"/v2/publish/{URL}", token="alice-reads")[0] == 403
         assert call(server, "POST", "/local/faults", {"kind": "error"}, token="alice-reads")[0] == 403

@@ -350,6 +350,7 @@ def test_signing_keys_rotate(server: LocalServer, client: QStash) -> None:
     client.message.publish(url=URL)
     (delivery,) = delivered(server)
     verify(server, delivery)
+    assert [len(key) for key in (after.current, after.next)] == [32, 32]
     with pytest.raises(SignatureError):
         Receiver(before.current, "another").verify(
             signature=dict(delivery.headers)["Upstash-Signature"], body="", url=URL

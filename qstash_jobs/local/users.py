@@ -6,6 +6,7 @@ from typing import Any
 
 from qstash_jobs.errors import UsageError
 from qstash_jobs.local.world.account import User
+from qstash_jobs.local.world.signature import make_signing_key
 
 FIELDS = frozenset({"token", "read_only_token", "current_key", "next_key"})
 
@@ -38,6 +39,6 @@ def _read_user(given: Any, number: int, make_secret: Callable[[], str]) -> User:
     return User(
         token=given["token"],
         read_only_token=given.get("read_only_token"),
-        current_key=given.get("current_key") or f"sig_{make_secret()}",
-        next_key=given.get("next_key") or f"sig_{make_secret()}",
+        current_key=given.get("current_key") or make_signing_key(make_secret),
+        next_key=given.get("next_key") or make_signing_key(make_secret),
     )

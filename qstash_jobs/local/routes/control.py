@@ -6,6 +6,7 @@ from qstash_jobs.local.routes.call import Reply, Visit, not_allowed, unknown, wr
 from qstash_jobs.local.world.filters import read_number
 from qstash_jobs.local.world.flow import LONGEST_PERIOD_S, FlowKey
 from qstash_jobs.local.world.refusal import Refusal
+from qstash_jobs.local.world.signature import make_signing_key
 from qstash_jobs.local.world.turns import open_flow
 from qstash_jobs.local.world.view import show_flow, show_keys
 
@@ -49,7 +50,8 @@ def keys(visit: Visit) -> Reply:
             return write_json(show_keys(visit.account))
         case "POST", ("rotate",):
             account = visit.account
-            account.current_key, account.next_key = account.next_key, f"sig_{visit.world.make_secret()}"
+            new = make_signing_key(visit.world.make_secret)
+            account.current_key, account.next_key = account.next_key, new
             return write_json(show_keys(account))
         case _, () | ("rotate",):
             raise not_allowed(visit)

@@ -4,9 +4,13 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 
 HEAD = b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 """`{"alg":"HS256","typ":"JWT"}`"""
+
+# wire contract 18: `sig_` and 28 letters and digits
+KEY_LENGTH = 28
 
 # wire contract 17
 LIFETIME_S = 300
@@ -31,3 +35,11 @@ def sign(key: str, *, url: str, body: bytes, token_id: str, now_s: int) -> str:
 
 def _encode(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def make_signing_key(make_secret: Callable[[], str]) -> str:
+    """Make a key of the length that the service's have: shorter ones worry the libraries that check signatures."""
+    secret = ""
+    while len(secret) < KEY_LENGTH:
+        secret += make_secret()
+    return f"sig_{secret[:KEY_LENGTH]}"
