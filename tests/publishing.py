@@ -16,9 +16,11 @@ from urllib.parse import parse_qs, urlsplit
 from chaos_server import ChaosServer, Peer
 from pipeline import open_session, write_job
 
-from qstash_jobs.boundary import Ledger, Line
+from qstash_jobs.boundary import Ledger, Line, Outrun
 from qstash_jobs.clock import SystemClock
 from qstash_jobs.envelope import Addresser, Envelope
+from qstash_jobs.ledger.postgres.address import Address
+from qstash_jobs.ledger.postgres.ledger import open_postgres
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.publish import Ending, Options, Settlement, publish
 from qstash_jobs.record import Instant, Record, Result, RunKey, Slot, State
@@ -305,7 +307,7 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    def write(self, *, results: Sequence[Result] = (), intents: Sequence[Record] = (), **more: Any) -> None:
+    def write(self, *, results: Sequence[Result] = (), intents: Sequence[Record] = (), **more: Any) -> Outrun:
         known = self._look_up([one.slot for one in (*results, *intents)])
         for result in results:
             state, attempt = known.get(result.slot.identity, (None, None))
@@ -316,7 +318,7 @@ class Watched:
             state, _ = known.get(intent.slot.identity, (None, None))
             self._check(intent.slot, state, intent.state)
             known[intent.slot.identity] = intent.state, intent.attempt
-        self._ledger.write(results=results, intents=intents, **more)
+        return self._ledger.write(results=results, intents=intents, **more)
 
     def _check(self, slot: Slot, before: State | None, after: State) -> None:
         (transition,) = [one for one in TRANSITIONS if (one.before, one.after) == (before, after)]
@@ -375,12 +377,18 @@ class Stage:
     chance: float = 0.0
     """0: no wait before another try."""
     deadline_s: float = 10.0
+    address: str = ""
+    """Of a ledger in PostgreSQL, in place of the one in the folder."""
+    lease_s: float = 60.0
+    """Of claims in PostgreSQL."""
 
     @property
     def ledger_path(self) -> Path:
         return self.folder / "ledger.db"
 
     def open_ledger(self) -> Ledger:
+        if self.address:
+            return open_postgres(Address(url=self.address), lease_s=self.lease_s)
         return Watched(open_sqlite(self.ledger_path))
 
     def open_line(self) -> Line:
@@ -413,6 +421,7 @@ class Stage:
         self,
         jobs: Mapping[str, Any],
         *,
+        run: str = "run",
         run_key: str = "key",
         generation: int = 0,
         ledger: Ledger | None = None,
@@ -425,7 +434,7 @@ class Stage:
         with closing(ledger or self.open_ledger()) as opened, open_watch() as watch:
             ending = publish(
                 self.envelopes(jobs, opened, run_key=run_key, generation=generation),
-                run="run",
+                run=run,
                 options=Options(**{"concurrency": 1, "batch_size": 1, **options}),
                 open_line=self.open_line,
                 watch=watch,

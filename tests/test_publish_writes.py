@@ -21,7 +21,7 @@ from publishing import (
     serve,
 )
 
-from qstash_jobs.boundary import Ledger
+from qstash_jobs.boundary import Ledger, Outrun
 from qstash_jobs.errors import LedgerError, UsageError
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.publish import Settlement, UnrecordedError
@@ -90,11 +90,12 @@ def test_a_claim_that_has_grown_old_is_made_again_before_anything_is_sent(tmp_pa
     service = Service()
 
     class SlowDisk(Passing):
-        def write(self, **what: Any) -> None:
-            super().write(**what)
+        def write(self, **what: Any) -> Outrun:
+            outrun = super().write(**what)
             if what["intents"] and not slept:
                 slept.append(True)
                 stage.clock.ahead_after_write = 6.0
+            return outrun
 
     slept: list[bool] = []
     with serve(service) as server:
@@ -132,8 +133,8 @@ class Passing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    def write(self, **what: Any) -> None:
-        self._ledger.write(**what)
+    def write(self, **what: Any) -> Outrun:
+        return self._ledger.write(**what)
 
 
 class Failing(Passing):
@@ -144,11 +145,11 @@ class Failing(Passing):
         self.writes = 0
         self.bad = range(after, after + times)
 
-    def write(self, **what: Any) -> None:
+    def write(self, **what: Any) -> Outrun:
         self.writes += 1
         if self.writes in self.bad:
             raise LedgerError("no room is left")
-        super().write(**what)
+        return super().write(**what)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from qstash_jobs.api.validate import Validation, validate
 from qstash_jobs.api.workspace import Inputs, load
 from qstash_jobs.api.world import (
     check_environment,
+    clock_of,
     find_ledger,
     find_service,
     is_ledger_passing,
@@ -154,7 +155,7 @@ class Jobs:
                 Tools(
                     service=service,
                     ledger=opened,
-                    clock=system_clock(),
+                    clock=clock_of(opened),
                     env=self._env,
                     secrets=Secrets(self._env, self._inputs.secrets_dir),
                 ),

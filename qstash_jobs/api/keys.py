@@ -8,9 +8,12 @@ from qstash_jobs.boundary import Ledger, Scope
 from qstash_jobs.record import Listed, OpenKey, RunKey
 
 
-def lock_scope(project: str, environment: str, file: str) -> Scope:
-    """Name what runs of one job file lock, whatever their run keys; `file` is what its jobs' names begin with."""
-    return Scope(text=f"{project}\n{environment}\n{file}")
+def lock_scope(project: str, environment: str, file: str, *, run_key: str | None = None) -> Scope:
+    """Name what runs of one job file lock, whatever their run keys; `file` is what its jobs' names begin with.
+
+    Those that have `run_key` may share it, where the ledger can be shared.
+    """
+    return Scope(text=f"{project}\n{environment}\n{file}", run_key=run_key)
 
 
 class Keys:
@@ -37,6 +40,7 @@ class Keys:
         self._environment = environment
         self._target = target
         self._known: dict[str, OpenKey] = {}
+        self._taken_as_new: set[str] = set()
 
     def name(self, text: str) -> RunKey:
         """Make the whole of a key: the same words mean another key elsewhere."""
@@ -46,8 +50,18 @@ class Keys:
         """Return what `run.` finds under a key: the facts of its first run, which may be this one."""
         known = self.find(text)
         if known is None:
+            self._taken_as_new.add(text)
             return RunFacts(id=self._run_id, key=text, started=self.started_at)
         return RunFacts(id=known.first_run, key=text, started=known.started_at)
+
+    def are_outdated(self) -> bool:
+        """Say whether another run has made a key since its facts were given: then what was rendered with them is void.
+
+        The facts that are given from now on are those of that run.
+        """
+        found = {text: self.find(text) for text in self._taken_as_new if text != self._run_id}
+        self._taken_as_new -= {text for text, known in found.items() if known is not None}
+        return any(known is not None and known.first_run != self._run_id for known in found.values())
 
     def find(self, text: str) -> OpenKey | None:
         """Return a key as the ledger holds it; None where no run has had it yet."""

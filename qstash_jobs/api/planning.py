@@ -9,14 +9,21 @@ from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.session import Session
 from qstash_jobs.api.validate import keys_of, look_at
 from qstash_jobs.api.workspace import Inputs, Workspace, load
-from qstash_jobs.api.world import find_ledger, find_service, holds_ledger, open_ledger, system_clock
+from qstash_jobs.api.world import (
+    clock_of,
+    find_ledger,
+    find_service,
+    holds_ledger,
+    open_ledger,
+    system_clock,
+)
 from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
 from qstash_jobs.plan import PlannedMessage, hide_secrets, plan_message
 from qstash_jobs.problem import Problem
-from qstash_jobs.publish.decide import Ask, Decision, Recall, Send, Skip, decide, look_up, refuse_window
+from qstash_jobs.publish.decide import Ask, Decision, Recall, Send, Skip, Wait, decide, look_up, refuse_window
 from qstash_jobs.publish.work import Try, gather
 from qstash_jobs.record import Listed, Record
 from qstash_jobs.rules import Demand
@@ -67,6 +74,8 @@ def _plan_chunk(
             case Ask():
                 reason = f"it may have been accepted, and {decision.reason}: QStash's log is asked first"
                 yield plan_message(envelope, action="wait", reason=reason, batched=False)
+            case Wait():
+                yield plan_message(envelope, action="wait", reason=decision.reason, batched=False)
             case str():
                 yield plan_message(envelope, action="skip", reason=decision, batched=False)
 
@@ -183,7 +192,12 @@ def open_plan(inputs: Inputs, reading: PlanReading, env: Mapping[str, str]) -> I
         session = look_at(workspace, env, secrets, keys=keys, run_key=reading.run_key)
         yield Plan(
             session,
-            Basis(ledger=ledger, clock=system_clock(), keys=keys, batch_size=reading.batch_size),
+            Basis(
+                ledger=ledger,
+                clock=clock_of(ledger) if ledger is not None else system_clock(),
+                keys=keys,
+                batch_size=reading.batch_size,
+            ),
             secrets,
         )
 

@@ -7,7 +7,8 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
-from qstash_jobs.api.keys import Keys, lock_scope
+from qstash_jobs.api.holding import held_session
+from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.lookup import look_up
 from qstash_jobs.api.masking import MaskedLine
 from qstash_jobs.api.outgoing import Outgoing
@@ -16,7 +17,7 @@ from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.tally import Tally, exit_code_of, exit_code_of_run
 from qstash_jobs.api.workspace import STDIN, Inputs, Workspace
 from qstash_jobs.api.world import Service, chance
-from qstash_jobs.boundary import Clock, Ledger, Line, Scope
+from qstash_jobs.boundary import Clock, Ledger, Line
 from qstash_jobs.errors import INTERRUPTED, LedgerError, UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem, Severity
@@ -114,8 +115,8 @@ def run(
     _check_wish(wish, workspace.inputs)
     run_id = new_run_id()
     project_name = workspace.project_name or tools.ledger.id
-    with tools.ledger.lock(_scopes(workspace, project_name), wait_s=wish.lock_wait_s):
-        # a run that had to wait for the lock begins here: `run.date` is not of the time before
+
+    def begin() -> tuple[Keys, Session]:
         keys = Keys(
             tools.ledger,
             run_id=run_id,
@@ -124,7 +125,13 @@ def run(
             environment=workspace.project.environment,
             target=tools.service.target,
         )
-        session = Session(workspace, _surroundings(wish, tools, keys, run_id, project_name))
+        return keys, Session(workspace, _surroundings(wish, tools, keys, run_id, project_name))
+
+    # `--again` asks for one generation more than there is: two at once would publish twice
+    with held_session(begin, tools.ledger, tools.clock, wait_s=wish.lock_wait_s, is_alone=wish.again) as (
+        keys,
+        session,
+    ):
         problems = session.check()
         if wish.looks_up and not session.has_errors:
             problems += look_up(session.named, session.resources, tools.service, tools.clock)
@@ -148,11 +155,6 @@ def _check_wish(wish: Wish, inputs: Inputs) -> None:
     check_run_key(wish.run_key)
     if wish.again and not inputs.jobs:
         raise UsageError("--again publishes once more what was published; say which jobs with --job GLOB")
-
-
-def _scopes(workspace: Workspace, project_name: str) -> list[Scope]:
-    """Two runs of one job file wait for each other, whatever their run keys."""
-    return [lock_scope(project_name, workspace.project.environment, file.name) for file in workspace.files]
 
 
 def _surroundings(wish: Wish, tools: Tools, keys: Keys, run_id: str, project_name: str) -> Surroundings:
@@ -209,6 +211,10 @@ def _publish(
             named, keys, open_line=open_line, clock=tools.clock, has_to=wish.needs_lasting_ledger, note=note
         )
     tools.ledger.start_run(_run_record(session, tools, run_id, keys.started_at, generation))
+    if keys.are_outdated():
+        # a runner that shares the work was first with the key: it and this one have to render the same
+        session = Session(session.workspace, session.surroundings)
+        session.check()
     tally = Tally(run_id, tell)
     outgoing = Outgoing(session, keys, tools.ledger.fingerprint_key, generation)
 
@@ -249,12 +255,15 @@ def _publish(
 
 
 def _count_doubts(session: Session, keys: Keys, tools: Tools, generation: int) -> int:
-    """Count the messages of this run that may have been accepted, as far as the ledger knows."""
+    """Count the messages of this run that may have been accepted, as far as the ledger knows.
+
+    What another runner is sending is not in doubt: that runner will say what became of it.
+    """
     jobs: dict[str, set[str]] = {}
     for keyed in session.tasks():
         jobs.setdefault(keyed.run_key, set()).add(keyed.task.job.name)
     return sum(
-        record.slot.job in names and record.slot.generation == generation
+        record.slot.job in names and record.slot.generation == generation and not record.is_held
         for text, names in jobs.items()
         if (key := keys.find(text)) is not None
         for record in tools.ledger.doubts(key.number)

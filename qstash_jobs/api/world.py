@@ -4,11 +4,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from qstash_jobs.api.workspace import find_project
 from qstash_jobs.boundary import Clock, Ledger, Line
-from qstash_jobs.clock import SystemClock
+from qstash_jobs.clock import SharedClock, SystemClock
 from qstash_jobs.errors import AuthenticationError, UsageError
+from qstash_jobs.ledger.postgres.address import Address, holds_password, is_postgres
 from qstash_jobs.project import Project
 from qstash_jobs.settings import (
     DEFAULT_URL,
@@ -23,6 +25,9 @@ from qstash_jobs.settings import (
 )
 from qstash_jobs.value import dataclass
 from qstash_jobs.wire.server import Server
+
+Place = Path | Address
+"""Where a ledger is: a file, or a database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,21 +92,30 @@ def check_environment(project: Project) -> None:
         )
 
 
-def find_ledger(url: str | None, env: Mapping[str, str], project: Project) -> Path:
-    """Find the ledger's path: `--ledger`, else the project's, else the user's state folder."""
+def find_ledger(url: str | None, env: Mapping[str, str], project: Project) -> Place:
+    """Find where the ledger is: `--ledger`, else the project's, else a file in the user's state folder."""
     chosen = url or project.ledger
     if chosen is None:
         return state_folder(env) / "ledger.db"
-    if _holds_password(chosen):
-        raise UsageError(
-            "a ledger's address may hold no password: every process list would show it; set PGPASSWORD"
-        )
-    if chosen.startswith(("postgresql://", "postgres://")):
-        raise UsageError("this version keeps its ledger in SQLite: --ledger sqlite:///PATH")
+    if chosen.startswith(("postgresql:", "postgres:")):
+        return _find_database(chosen)
     path = chosen.removeprefix("sqlite://")
     if path == chosen or not path.strip("/") or path.startswith(("/~", "/:memory:")) or path[0] != "/":
-        raise UsageError(f"the ledger {chosen} cannot be used; write sqlite:///PATH, with an absolute path")
+        raise UsageError(
+            f"the ledger {chosen.partition('?')[0]} cannot be used; write sqlite:///PATH with an absolute path, "
+            "or postgresql://USER@HOST/DATABASE"
+        )
     return Path("/" + path.lstrip("/"))
+
+
+def _find_database(url: str) -> Place:
+    if holds_password(url):
+        raise UsageError(
+            "a ledger's address may hold no password: every process list would show it; set PGPASSWORD, or PGPASSFILE"
+        )
+    if not is_postgres(url):
+        raise UsageError("the ledger's address cannot be used; write postgresql://USER@HOST/DATABASE")
+    return Address(url=url)
 
 
 def is_ledger_passing(url: str | None, env: Mapping[str, str], project: Project) -> bool:
@@ -109,22 +123,32 @@ def is_ledger_passing(url: str | None, env: Mapping[str, str], project: Project)
     return is_ci(env) and not (url or project.ledger or env.get("STATE_DIRECTORY"))
 
 
-def _holds_password(address: str) -> bool:
-    # postgresql.org/docs, "Connection URIs": user:password@host, or ?password=
-    place, _, parameters = address.partition("://")[2].partition("?")
-    return ":" in place.partition("/")[0].rpartition("@")[0] or "password=" in parameters
+def holds_ledger(place: Place) -> bool:
+    """Say whether there is anything where the ledger should be; LedgerError where that cannot be found out."""
+    if isinstance(place, Path):
+        return os.path.lexists(place)
+    return bool(_postgres().exists(place))
 
 
-def holds_ledger(path: Path) -> bool:
-    """Say whether there is anything where the ledger should be."""
-    return os.path.lexists(path)
-
-
-def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
+def open_ledger(place: Place, *, read_only: bool = False) -> Ledger:
     """Open the ledger; LedgerError says what is wrong with it."""
-    from qstash_jobs.ledger.sqlite import open_sqlite
+    if isinstance(place, Path):
+        from qstash_jobs.ledger.sqlite import open_sqlite
 
-    return open_sqlite(path, read_only=read_only)
+        return open_sqlite(place, read_only=read_only)
+    opened: Ledger = _postgres().open_postgres(place, read_only=read_only)
+    return opened
+
+
+def _postgres() -> ModuleType:
+    """Load what needs psycopg, where a ledger is in PostgreSQL."""
+    try:
+        from qstash_jobs.ledger.postgres import ledger
+    except ImportError as error:
+        raise UsageError(
+            f"a ledger in PostgreSQL needs psycopg ({error}): pip install 'qstash-jobs[postgres]'"
+        ) from error
+    return ledger
 
 
 @contextmanager
@@ -141,7 +165,7 @@ def changing_ledger(url: str | None, project: Project) -> Iterator[Ledger]:
         yield ledger
 
 
-def _find_made(url: str | None, project: Project) -> Path:
+def _find_made(url: str | None, project: Project) -> Place:
     path = find_ledger(url, environment(), project)
     if not holds_ledger(path):
         raise UsageError(f"there is no ledger at {path} yet; the first run makes it")
@@ -155,6 +179,12 @@ def project_here(environment_name: str | None) -> Project:
 
 def system_clock() -> Clock:
     return SystemClock()
+
+
+def clock_of(ledger: Ledger) -> Clock:
+    """Make the clock that runs on this ledger go by: where machines share one, their own may not agree."""
+    now = ledger.now()
+    return SystemClock() if now is None else SharedClock(now)
 
 
 def chance() -> float:

@@ -87,7 +87,7 @@ def ledger(command: F) -> F:
         "--ledger",
         envvar="QSTASH_JOBS_LEDGER",
         metavar="URL",
-        help="Where runs are remembered: sqlite:///PATH.",
+        help="Where runs are remembered: sqlite:///PATH or postgresql://USER@HOST/DATABASE.",
     )(command)
 
 

@@ -16,6 +16,7 @@ from qstash_jobs.api.workspace import Workspace, load
 from qstash_jobs.api.world import (
     Service,
     check_environment,
+    clock_of,
     find_ledger,
     find_service,
     holds_ledger,
@@ -186,7 +187,7 @@ def _publish_with(
     tools = Tools(
         service=service,
         ledger=ledger,
-        clock=system_clock(),
+        clock=clock_of(ledger),
         env=environment(),
         secrets=Secrets(environment(), workspace.inputs.secrets_dir),
     )

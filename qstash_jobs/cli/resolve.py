@@ -29,7 +29,7 @@ def command(**given: Any) -> int:
     """
     from qstash_jobs.api.finding import find_doubt, find_known_run
     from qstash_jobs.api.resolving import resolve
-    from qstash_jobs.api.world import changing_ledger, project_here, system_clock
+    from qstash_jobs.api.world import changing_ledger, clock_of, project_here
     from qstash_jobs.cli.inputs import check_text
     from qstash_jobs.record import Verdict
     from qstash_jobs.report.escape import escape
@@ -44,7 +44,7 @@ def command(**given: Any) -> int:
     with changing_ledger(given["ledger"], project_here(given["environment"])) as ledger:
         run = find_known_run(ledger, given["run"]).id if given["run"] else None
         record = find_doubt(ledger, given["message"], run=run)
-        resolve(ledger, record, verdict, who=name, at=system_clock().now())
+        resolve(ledger, record, verdict, who=name, at=clock_of(ledger).now())
     state = "published" if verdict is Verdict.PUBLISHED else "planned"
     terminal.result(f"{state} {escape(record.name)}, by the word of {escape(name)}")
     if verdict is Verdict.NOT_PUBLISHED:

@@ -12,7 +12,7 @@ from datetime import datetime
 from math import inf
 from pathlib import Path
 
-from qstash_jobs.boundary import Lost, Scope
+from qstash_jobs.boundary import Outrun, Scope
 from qstash_jobs.errors import LedgerError
 from qstash_jobs.ledger import opening, upkeep
 from qstash_jobs.ledger.faults import as_ledger_errors
@@ -182,14 +182,14 @@ class SqliteLedger:
         released: Sequence[str] = (),
         evidence: Sequence[Evidence] = (),
         queues: Collection[tuple[int, str]] = (),
-    ) -> Lost:
+    ) -> Outrun:
         with self._writing():
             self._messages.settle(results)
             self._windows.release(released)
             self._messages.put(intents)
             self._windows.put(windows)
             self._testimony.add(evidence)
-        return Lost()
+        return Outrun()
 
     def messages(self, *, run: str | None = None) -> Iterator[Record]:
         with self._reporting():

@@ -72,11 +72,11 @@ class Crew:
             self._stuck.connect()
             self._stuck = None
 
-    def give(self, request: Request, *, claimed_at: Instant) -> int:
-        """Hand a request to a ready sender; return the ticket that its answer will carry."""
+    def give(self, request: Request, *, claimed_at: Instant, good_for_s: float) -> int:
+        """Hand a request to a ready sender, and how long its claim may be acted on; return its answer's ticket."""
         ticket = next(self._tickets)
         sender = self._idle.pop()
-        sender.errand = Errand(ticket=ticket, request=request, claimed_at=claimed_at)
+        sender.errand = Errand(ticket=ticket, request=request, claimed_at=claimed_at, good_for_s=good_for_s)
         if sender.line.is_good:
             self._go_on(sender, sender.set_out)
         else:

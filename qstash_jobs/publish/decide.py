@@ -51,7 +51,14 @@ class Ask:
     """QStash remembers its id, if this machine's clock is right; it was started anew since, so that has to be seen."""
 
 
-Decision = Send | Skip | Recall | Ask
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Another runner has claimed it, and is about to say what becomes of it."""
+
+    reason: str = "another runner is sending it"
+
+
+Decision = Send | Skip | Recall | Ask | Wait
 
 
 def look_up(envelopes: Sequence[Envelope], ledger: Ledger) -> list[Record | Listed | None]:
@@ -96,6 +103,8 @@ def decide(envelope: Envelope, known: Record | Listed | None, now: Instant) -> D
             return Skip(record=known, reason=ABANDONED)
         case State.PLANNED | State.WAITING | State.REJECTED:
             return Send(attempt=known.attempt + 1)
+        case State.SENDING if known.is_held:
+            return Wait()
         case State.SENDING | State.IN_DOUBT:
             return _decide_doubt(envelope, known, now, changed=changed)
 

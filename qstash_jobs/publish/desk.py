@@ -7,6 +7,7 @@ from dataclasses import field, replace
 from qstash_jobs.boundary import Clock
 from qstash_jobs.errors import LedgerError
 from qstash_jobs.outcome import NotSent, Outcome, Unknown
+from qstash_jobs.publish.aside import Aside
 from qstash_jobs.publish.crew import Answered, Crew, News
 from qstash_jobs.publish.health import Health
 from qstash_jobs.publish.journal import Journal
@@ -15,7 +16,7 @@ from qstash_jobs.publish.pace import back_off_s
 from qstash_jobs.publish.questions import Questions
 from qstash_jobs.publish.results import conclude, read_answer
 from qstash_jobs.publish.schedule import Schedule
-from qstash_jobs.publish.sender import Crashed, Stuck
+from qstash_jobs.publish.sender import CLAIM_AGE_S, Crashed, Stuck
 from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.strangers import can_be_asked
 from qstash_jobs.publish.verdict import end_run, is_answer, is_worth_another, pause_s
@@ -57,6 +58,9 @@ class Desk:
     chance: Callable[[], float]
     """A random number from 0 to 1."""
     stopping: Callable[[], bool]
+    aside: Aside
+    claim_s: float
+    """How long a claim may be acted on, from the moment before it was written."""
     flights: dict[int, Flight] = field(default_factory=dict)
     ending: Ending | None = None
     crash: BaseException | None = None
@@ -153,7 +157,7 @@ class Desk:
         claimed = list(chosen)
         try:
             claimed = self.journal.admit(chosen, now)
-            self.journal.write(claimed, now)
+            claimed = self.journal.write(claimed, now)
         except LedgerError:
             self.schedule.put_back(*claimed)
             raise
@@ -161,8 +165,10 @@ class Desk:
 
     def _send(self, batches: Sequence[Batch], claimed_at: Instant) -> None:
         written_at = self.clock.instant()
+        # others may have taken over what took too long to be written
+        good_for_s = min(CLAIM_AGE_S, self.claim_s - (written_at.boot_s - claimed_at.boot_s))
         for batch in batches:
-            ticket = self.crew.give(batch.request(), claimed_at=written_at)
+            ticket = self.crew.give(batch.request(), claimed_at=written_at, good_for_s=good_for_s)
             self.flights[ticket] = Flight(batch=batch, claimed_at=claimed_at)
 
     def _timeout_s(self) -> float:
@@ -268,7 +274,7 @@ class Desk:
         for item in self.schedule.unfinished():
             left = item.left or replace(conclude(item, _NOT_REACHED), attempts=item.attempt - 1)
             self.journal.leave(item, left, now)
-        for settlement in self.questions.leave():
+        for settlement in (*self.questions.leave(), *self.aside.leave()):
             self.journal.settle(settlement)
 
     def _await_answers(self) -> None:

@@ -4,12 +4,13 @@ The order of writes is the promise: a claim is on the disk before its first byte
 told. Results and the next claims share one transaction.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import datetime
 from itertools import groupby
 
-from qstash_jobs.boundary import Ledger
+from qstash_jobs.boundary import Identity, Ledger
 from qstash_jobs.publish.admission import refuse
+from qstash_jobs.publish.aside import Aside
 from qstash_jobs.publish.queues import Queues
 from qstash_jobs.publish.results import withdraw, write_result
 from qstash_jobs.publish.settlement import Settlement, Tell
@@ -26,14 +27,17 @@ _STOPS_QUEUE = frozenset({State.PLANNED, State.REJECTED, State.IN_DOUBT})
 class Journal:
     """Keeps what is to be written until the ledger has it, and what is to be told until it is told."""
 
-    def __init__(self, ledger: Ledger, *, run: str, tell: Tell, queues: Queues) -> None:
+    def __init__(self, ledger: Ledger, *, run: str, tell: Tell, queues: Queues, aside: Aside) -> None:
         self._ledger = ledger
         self._run = run
         self._tell = tell
         self._queues = queues
+        self._aside = aside
         self._results: list[Result] = []
         self._released: list[str] = []
         self._refused: list[Record] = []
+        self._written: list[Try] = []
+        """Those that the results and refusals are of."""
         self._untold: list[Settlement] = []
 
     @property
@@ -54,6 +58,7 @@ class Journal:
     def record(self, item: Try, left: Settlement, at: datetime, *, goes_again: bool = False) -> None:
         """Take down where an attempt has left its message, and whether this run makes another."""
         self._results.append(write_result(item, left, at, goes_again=goes_again))
+        self._written.append(item)
         if left.state not in _HOLDS_WINDOW and (dedup_id := _held_id(item)) is not None:
             self._released.append(dedup_id)
 
@@ -68,19 +73,51 @@ class Journal:
         self.settle(settlement)
         if item.before is State.WAITING and settlement.state is not State.REJECTED:
             self._results.append(withdraw(item, at))
+            self._written.append(item)
 
-    def write(self, claimed: Sequence[Batch] = (), now: Instant | None = None) -> None:
-        """Write results, and claims made at `now`, in one transaction."""
-        intents, windows = list(self._refused), []
+    def write(self, claimed: Sequence[Batch] = (), now: Instant | None = None) -> list[Batch]:
+        """Write results, and claims made at `now`, in one transaction; return what was claimed."""
+        intents, windows, queues = list(self._refused), [], frozenset[tuple[int, str]]()
         if now is not None:
             tries = [item for batch in claimed for item in batch.tries]
             intents += self._intents(tries, now)
             windows = [window for item in tries if (window := item.window(now)) is not None]
+            queues = frozenset(_queues_of(claimed))
+        kept = list(claimed)
         if self._results or intents:
-            self._ledger.write(
-                results=self._results, intents=intents, windows=windows, released=self._released
+            outrun = self._ledger.write(
+                results=self._results,
+                intents=intents,
+                windows=windows,
+                released=self._released,
+                queues=queues,
             )
-        self._results, self._released, self._refused = [], [], []
+            if outrun.claims or outrun.results:
+                self._yield(outrun.claims | outrun.results)
+                kept = list(self._without(claimed, outrun.claims))
+        self._results, self._released, self._refused, self._written = [], [], [], []
+        return kept
+
+    def _yield(self, outrun: Set[Identity]) -> None:
+        """Tell nothing of messages that another runner has taken over: what becomes of them has to be seen."""
+        untold = {one.envelope.slot.identity for one in self._untold} & outrun
+        if untold:
+            self._untold = [one for one in self._untold if one.envelope.slot.identity not in untold]
+            for item in self._written:
+                if item.envelope.slot.identity in untold:
+                    self._aside.put(item.place, item.envelope)
+
+    def _without(self, claimed: Sequence[Batch], outrun: Set[Identity]) -> Iterator[Batch]:
+        """Let those stand aside whose claims another runner was before."""
+        for batch in claimed:
+            tries = []
+            for item in batch.tries:
+                if item.envelope.slot.identity in outrun:
+                    self._aside.put(item.place, item.envelope)
+                else:
+                    tries.append(item)
+            if (kept := batch.keep(tries)) is not None:
+                yield kept
 
     def tell(self) -> None:
         """Tell of everything that is settled; it has to be written before."""
@@ -100,6 +137,8 @@ class Journal:
             yield from (item.intent(self._run, now, line=line) for item in same_job)
 
     def _admits(self, item: Try, windows: dict[str, Window], now: Instant) -> bool:
+        if self._aside.takes(item):
+            return False
         mine = item.window(now)
         known = windows.get(mine.dedup_id) if mine is not None else None
         settlement = self._queues.hold_back(item) or refuse(item, known, now)
@@ -110,9 +149,18 @@ class Journal:
         self.leave(item, settlement, now.wall)
         if settlement.state is State.REJECTED:
             self._refused.append(item.refusal(self._run, now, settlement.error or ""))
+            self._written.append(item)
         return False
 
 
 def _held_id(item: Try) -> str | None:
     """Return the deduplication id that the ledger itself holds for a message, if it does."""
     return item.envelope.dedup_id if item.envelope.is_held_by_ledger else None
+
+
+def _queues_of(batches: Iterable[Batch]) -> Iterator[tuple[int, str]]:
+    for batch in batches:
+        if batch.queues:
+            for item in batch.tries:
+                if item.envelope.message.queue is not None:
+                    yield item.envelope.slot.key, item.envelope.message.queue

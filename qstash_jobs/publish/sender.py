@@ -49,6 +49,8 @@ class Errand:
     ticket: int
     request: Request
     claimed_at: Instant
+    good_for_s: float
+    """How long from then the claim may be acted on."""
 
 
 class Sender:
@@ -116,4 +118,4 @@ class Sender:
         """Say whether the claim is young, by the clock that goes on while the machine sleeps."""
         if self.errand is None:
             return False
-        return 0 <= self._clock.instant().boot_s - self.errand.claimed_at.boot_s < CLAIM_AGE_S
+        return 0 <= self._clock.instant().boot_s - self.errand.claimed_at.boot_s < self.errand.good_for_s

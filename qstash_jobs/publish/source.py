@@ -7,7 +7,8 @@ from itertools import chain, islice
 
 from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Envelope
-from qstash_jobs.publish.decide import ABANDONED, Ask, Decision, Recall, Send, Skip, decide, look_up
+from qstash_jobs.publish.aside import Aside
+from qstash_jobs.publish.decide import ABANDONED, Ask, Decision, Recall, Send, Skip, Wait, decide, look_up
 from qstash_jobs.publish.doubts import Doubts
 from qstash_jobs.publish.queues import Queues
 from qstash_jobs.publish.settlement import SettledState, Settlement, Tell
@@ -40,6 +41,7 @@ class Source:
         clock: Clock,
         tell: Tell,
         most: int,
+        aside: Aside,
         doubts: Doubts,
         strangers: Strangers,
         may_ask: Callable[[], bool],
@@ -51,10 +53,12 @@ class Source:
         self._ledger = ledger
         self._clock = clock
         self._tell = tell
+        self._aside = aside
         self._doubts = doubts
         self._strangers = strangers
         self._may_ask = may_ask
         self._held = Queues()
+        self._most = most
         self._batches = gather(self._sendable(envelopes), most=most)
         self._parked: deque[Batch] = deque()
         self._ahead: deque[Batch] = deque()
@@ -64,7 +68,7 @@ class Source:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left to hand out, now or later."""
-        return self._is_exhausted and not self._parked and not self._ahead
+        return self._is_exhausted and not self._parked and not self._ahead and not self._aside
 
     @property
     def read(self) -> Iterator[Batch]:
@@ -100,26 +104,48 @@ class Source:
 
     def _pull(self) -> Batch | None:
         """Read the next batch; None where it is not ready yet, or there is none."""
+        if self._is_exhausted and self._aside:
+            self._batches = gather(self._sendable(()), most=self._most)
         pulled = next(self._batches, _END)
         self._is_exhausted = pulled is _END
         return pulled if isinstance(pulled, Batch) else None
 
     def _sendable(self, envelopes: Iterable[Envelope]) -> Iterator[Try | None]:
         """Give what is to be sent; None while a doubt waits for its question."""
-        waiting = iter(envelopes)
-        while chunk := list(islice(waiting, LOOK_UP)):
+        for chunk in self._chunks(envelopes):
+            if not chunk:
+                yield None
+                continue
             now = self._clock.instant()
-            for envelope, known in zip(chunk, look_up(chunk, self._ledger), strict=True):
+            looked_up = look_up([envelope for _, envelope in chunk], self._ledger)
+            for (place, envelope), known in zip(chunk, looked_up, strict=True):
                 decision = self._decide(envelope, known, now)
                 while isinstance(decision, Ask) and not self._may_ask():
                     yield None
-                item = self._act(envelope, known, decision, now)
+                item = self._act(place, envelope, known, decision, now)
                 if item is None:
                     continue
                 if (held := self._held.hold_back(item)) is not None:
                     self._tell(held)
-                else:
+                elif not self._aside.takes(item):
                     yield item
+
+    def _chunks(self, envelopes: Iterable[Envelope]) -> Iterator[list[tuple[int, Envelope]]]:
+        """Give messages with their places, to be looked up together; none while all that is left stands aside."""
+        coming = enumerate(envelopes)
+        while (chunk := list(islice(coming, LOOK_UP))) or self._aside:
+            if chunk:
+                yield chunk
+            while self._aside and (self._aside.is_full or not chunk):
+                yield from self._look_aside()
+
+    def _look_aside(self) -> Iterator[list[tuple[int, Envelope]]]:
+        due = self._aside.due()
+        if not due:
+            yield []
+        for start in range(0, len(due), LOOK_UP):
+            # between two chunks a claim may have put one of them aside anew, never taken one out
+            yield [(place, self._aside.take(place)) for place in due[start : start + LOOK_UP]]
 
     def _decide(self, envelope: Envelope, known: Record | Listed | None, now: Instant) -> Decision | None:
         """Decide about a message; None where it is to be left out for good."""
@@ -128,26 +154,34 @@ class Source:
         return None if leaves_out else decide(envelope, known, now)
 
     def _act(
-        self, envelope: Envelope, known: Record | Listed | None, decision: Decision | None, now: Instant
+        self,
+        place: int,
+        envelope: Envelope,
+        known: Record | Listed | None,
+        decision: Decision | None,
+        now: Instant,
     ) -> Try | None:
         """Make a try of what is to be sent, and tell of everything else."""
         record = known if isinstance(known, Record) else None
         match decision:
             case None:
-                self._abandon(envelope, record, now)
+                self._abandon(place, envelope, record, now)
             case Send():
                 return Try(
                     envelope=envelope,
                     attempt=decision.attempt,
                     before=record.state if record else None,
                     doubtful_since=decision.doubtful_since,
+                    place=place,
                 )
             case Skip():
                 self._skip_over(_settled(envelope, decision.record, "skipped", decision.reason))
             case Recall():
                 self._recall(envelope, decision, now)
             case Ask():
-                return self._ask(envelope, decision)
+                return self._ask(place, envelope, decision)
+            case Wait():
+                self._aside.put(place, envelope)
         return None
 
     def _skip_over(self, settlement: Settlement) -> None:
@@ -157,10 +191,10 @@ class Source:
         else:
             self._tell(settlement)
 
-    def _ask(self, envelope: Envelope, ask: Ask) -> Try | None:
+    def _ask(self, place: int, envelope: Envelope, ask: Ask) -> Try | None:
         settled = self._doubts.look(envelope, ask)
         if isinstance(settled, Try):
-            return settled
+            return replace(settled, place=place)
         if settled is not None:
             self._tell(settled)
         if settled is None or settled.state is State.IN_DOUBT:
@@ -183,7 +217,7 @@ class Source:
         settlement = _settled(envelope, record, "skipped", recall.reason)
         self._tell(replace(settlement, evidence=Witness.LOG))
 
-    def _abandon(self, envelope: Envelope, record: Record | None, now: Instant) -> None:
+    def _abandon(self, place: int, envelope: Envelope, record: Record | None, now: Instant) -> None:
         """Leave a message out for good."""
         left = Try(
             envelope=envelope,
@@ -191,7 +225,9 @@ class Source:
             before=record.state if record else None,
         )
         abandoned = left.abandonment(self._run, now)
-        self._ledger.write(intents=[abandoned])
+        if self._ledger.write(intents=[abandoned]).claims:
+            self._aside.put(place, envelope)
+            return
         self._tell(_settled(envelope, abandoned, "skipped", ABANDONED))
 
 

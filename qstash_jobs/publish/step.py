@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from qstash_jobs.boundary import Clock, Ledger, Line, Watch
 from qstash_jobs.envelope import Envelope
 from qstash_jobs.inquiry import Inquiry
+from qstash_jobs.publish.aside import Aside
 from qstash_jobs.publish.crew import Crew
 from qstash_jobs.publish.desk import Desk, Flight
 from qstash_jobs.publish.doubts import Doubts
@@ -48,7 +49,8 @@ def publish(
         inquiry=inquiry, ledger=ledger, clock=clock, resends=options.resends_doubts, stopping=stopping
     )
     strangers = Strangers(inquiry=inquiry, ledger=ledger, clock=clock, stopping=stopping, note=note)
-    journal = Journal(ledger, run=run, tell=tell, queues=queues)
+    aside = Aside(ledger, clock)
+    journal = Journal(ledger, run=run, tell=tell, queues=queues, aside=aside)
     source = Source(
         envelopes,
         run=run,
@@ -56,6 +58,7 @@ def publish(
         clock=clock,
         tell=tell,
         most=options.messages_a_request,
+        aside=aside,
         doubts=doubts,
         strangers=strangers,
         may_ask=lambda: not flights,
@@ -78,6 +81,8 @@ def publish(
         clock=clock,
         chance=chance,
         stopping=stopping,
+        aside=aside,
+        claim_s=ledger.claim_s,
         flights=flights,
     )
     try:

@@ -25,6 +25,8 @@ class Try:
     """Where the ledger has it; None where it does not know it."""
     doubtful_since: Instant | None = None
     """When an earlier attempt may have been accepted."""
+    place: int = 0
+    """Where the message stands among those of the run."""
     left: Settlement | None = None
     """Where the attempt before has left it, if that was in this run."""
 

@@ -1,12 +1,13 @@
 """Where the ledger is -> checks: can it be read and written, is it whole, who holds it, what disk is it on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from qstash_jobs.api.world import find_ledger, holds_ledger, is_ledger_passing, open_ledger
+from qstash_jobs.api.world import Place, find_ledger, holds_ledger, is_ledger_passing, open_ledger
 from qstash_jobs.errors import LedgerError, UsageError
 from qstash_jobs.ledger.disk import find_holders, look_at_disk
+from qstash_jobs.ledger.postgres.address import Address
 from qstash_jobs.project import Project
 from qstash_jobs.report.checkup import Check
 from qstash_jobs.report.wording import count
@@ -30,14 +31,17 @@ def check_ledger(url: str | None, env: Mapping[str, str], project: Project) -> I
             found="CI is set and no ledger is named: it goes with this machine",
             advice="name a ledger that lasts with --ledger or QSTASH_JOBS_LEDGER",
         )
-    yield from _check_disk(path)
-    yield _check_holders(path)
+    if isinstance(path, Path):
+        yield from _check_disk(path)
+        yield _check_holders(find_holders(path))
+    else:
+        yield from _check_server(path)
 
 
-def _check_content(path: Path) -> Check:
-    if not holds_ledger(path):
-        return Check(name="ledger", verdict="good", found=f"none at {path} yet; the first run makes it")
+def _check_content(path: Place) -> Check:
     try:
+        if not holds_ledger(path):
+            return Check(name="ledger", verdict="good", found=f"none at {path} yet; the first run makes it")
         with closing(open_ledger(path, read_only=True)) as ledger:
             faults = ledger.check()
             last = next(ledger.runs(limit=1), None)
@@ -93,11 +97,41 @@ def _check_disk(path: Path) -> Iterator[Check]:
         yield Check(name="disk", verdict="good", found=kind)
 
 
-def _check_holders(path: Path) -> Check:
-    holders = find_holders(path)
+def _check_holders(holders: Sequence[str] | None) -> Check:
     if holders is None:
         return Check(name="locks", verdict="unknown", found="this system does not tell who holds them")
     if not holders:
         return Check(name="locks", verdict="good", found="no run is seen under way")
     runs = "a run is" if len(holders) == 1 else f"{count(len(holders), 'run')} are"
     return Check(name="locks", verdict="good", found=f"{runs} under way: {', '.join(holders)}")
+
+
+def _check_server(address: Address) -> Iterator[Check]:
+    from qstash_jobs.ledger.postgres.server import look_at_server
+
+    try:
+        if not holds_ledger(address):
+            return
+        server = look_at_server(address)
+    except LedgerError:
+        return  # it is told by now
+    secured = "with TLS" if server.is_encrypted else "without TLS"
+    shown = f"PostgreSQL {server.version}, {secured}"
+    if not server.is_writable:
+        yield Check(
+            name="server",
+            verdict="wrong",
+            found=f"{shown}: this user may not write to the ledger",
+            advice="grant it the tables of the schema qstash_jobs, and name the primary server",
+            exit_code=6,
+        )
+    elif not server.is_durable:
+        yield Check(
+            name="server",
+            verdict="warning",
+            found=f"{shown}: fsync is off, so a loss of power there can lose what was sent",
+            advice="set fsync = on in its configuration",
+        )
+    else:
+        yield Check(name="server", verdict="good", found=shown)
+    yield _check_holders(server.holders)

@@ -38,6 +38,11 @@ class Channel:
         self._connection = open_ready(address, read_only=read_only)
         self._identity = self._identify()
         self._restore: Callable[[], None] = lambda: None
+        self._forget: Callable[[], None] = lambda: None
+
+    def on_undo(self, forget: Callable[[], None]) -> None:
+        """Have something done whenever a transaction was undone: what it wrote was never there."""
+        self._forget = forget
 
     def on_reconnect(self, restore: Callable[[], None]) -> None:
         """Have something done on each new connection before anything else; it may use `execute`."""
@@ -55,8 +60,12 @@ class Channel:
         """Carry out what writes with several statements, all of it or nothing."""
 
         def in_transaction() -> T:
-            with self.transaction():
-                return operation()
+            try:
+                with self.transaction():
+                    return operation()
+            except BaseException:
+                self._forget()
+                raise
 
         return self._insist(in_transaction)
 

@@ -2,6 +2,7 @@
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from qstash_jobs.errors import LedgerError
 from qstash_jobs.ledger.postgres.address import Address
@@ -13,7 +14,15 @@ SCHEMA = "qstash_jobs"
 OLDEST = 13
 """The oldest major version of the server."""
 
-CONNECT_S = 10
+# postgresql.org/docs, "Parameter Key Words"; each can be said in the address
+_DEFAULTS = {
+    "connect_timeout": "10",
+    "fallback_application_name": "qstash-jobs",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
 
 # postgresql.org/docs, "Client Connection Defaults" and "Connections and Authentication". A runner that stands still,
 # or is cut off, must not keep others waiting: the server ends its transactions, and notices when it is gone.
@@ -42,13 +51,8 @@ _DURABLE = ("on", "remote_apply")
 def connect(address: Address, *, read_only: bool) -> psycopg.Connection:
     """Connect, and see to it that what is committed is durable."""
     try:
-        connection = psycopg.connect(
-            address.url,
-            autocommit=True,
-            client_encoding="UTF8",
-            connect_timeout=CONNECT_S,
-            application_name="qstash-jobs",
-        )
+        words = {**_DEFAULTS, **conninfo_to_dict(address.url), "client_encoding": "UTF8"}
+        connection = psycopg.connect(make_conninfo("", **words), autocommit=True)
     except (psycopg.Error, UnicodeError) as error:
         if isinstance(error, psycopg.Error):
             raise LedgerError(describe_refusal(error, address)) from error

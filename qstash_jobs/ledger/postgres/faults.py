@@ -68,7 +68,14 @@ def is_conflict(error: psycopg.Error) -> bool:
 def say(error: psycopg.Error) -> str:
     """Give an error's own words on one line."""
     primary = error.diag.message_primary if error.sqlstate else None
-    return " ".join((primary or str(error)).replace("connection failed: ", "").split())
+    # libpq's own advice stands on a line of its own, behind a tab
+    words = (
+        (primary or str(error))
+        .replace("connection failed: ", "")
+        .replace("connection is bad: ", "")
+        .partition("\n\t")[0]
+    )
+    return " ".join(words.split())
 
 
 _BY_CODE = {
@@ -92,9 +99,6 @@ _BY_WORDS = {
         "the ledger {address} does not take the password ({error}); "
         "set PGPASSWORD, or a line in the file that PGPASSFILE names"
     ),
-    ("does not exist",): (
-        "the ledger {address} has no such database or user ({error}); create it, or mend the address"
-    ),
     ("no pg_hba.conf entry", "permission denied", "authentication failed", "is not permitted to log in"): (
         "the ledger {address} does not let this user in ({error}); its server's pg_hba.conf says who may"
     ),
@@ -102,9 +106,13 @@ _BY_WORDS = {
         "no TLS connection to the ledger {address} can be made ({error}); "
         "see sslmode and sslrootcert in its address"
     ),
-    ("invalid", "unexpected character", "missing", "definition of service"): (
-        "the ledger's address {address} cannot be used: {error}"
+    ("does not exist",): (
+        "the ledger {address} has no such database or user ({error}); create it, or mend the address"
     ),
+    (
+        *("invalid connection option", "invalid URI", "invalid percent-encoded", "invalid integer value"),
+        *("invalid port", "invalid sslmode", "bad value for", 'missing "="', "definition of service"),
+    ): ("the ledger's address {address} cannot be used: {error}"),
     ("too many clients", "remaining connection slots", "too many connections"): (
         "the server of the ledger {address} has no connection left ({error}); try again later"
     ),

@@ -113,6 +113,14 @@ class Holds:
         self._channel.execute("DELETE FROM holds WHERE session = %s", (self._session,))
 
 
+def list_holders(channel: Channel) -> list[str]:
+    """List who holds job files now."""
+    rows = channel.execute(
+        f"SELECT DISTINCT who FROM holds WHERE session IN ({_LIVING}) ORDER BY who"  # noqa: S608
+    )
+    return [who for (who,) in rows]
+
+
 def _name_queue(key: int, queue: str) -> str:
     return f"queue {key} {queue}"
 

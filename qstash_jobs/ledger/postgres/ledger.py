@@ -11,13 +11,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from qstash_jobs.boundary import Lost, Scope
+from qstash_jobs.boundary import Outrun, Scope
 from qstash_jobs.errors import LedgerError
 from qstash_jobs.ledger.postgres import upkeep
 from qstash_jobs.ledger.postgres.address import Address
 from qstash_jobs.ledger.postgres.channel import PATIENCE_S, Channel
 from qstash_jobs.ledger.postgres.holds import Holds
-from qstash_jobs.ledger.postgres.messages import FIRST, Messages, Place
+from qstash_jobs.ledger.postgres.messages import FIRST, Messages, Place, names_of
+from qstash_jobs.ledger.postgres.migrations import exists as exists
 from qstash_jobs.ledger.postgres.names import Names
 from qstash_jobs.ledger.postgres.runs import Runs
 from qstash_jobs.ledger.postgres.search import Search
@@ -73,6 +74,7 @@ class PostgresLedger:
         self._testimony = Testimony(channel, self._names)
         self._holds = Holds(channel)
         channel.on_reconnect(self._holds.restore)
+        channel.on_undo(self._names.forget)
         row = channel.run(lambda: channel.execute("SELECT id, fingerprint_key FROM meta").fetchone())
         if row is None:
             raise LedgerError(f"the ledger {channel.address} has lost its own id; put a copy of it back")
@@ -112,6 +114,7 @@ class PostgresLedger:
     # runs and their keys
 
     def open_key(self, key: RunKey, *, run: str, at: datetime) -> OpenKey:
+        self._channel.run(lambda: self._names.number(run))
         return self._channel.write(lambda: self._runs.open_key(key, run=run, at=at))
 
     def find_key(self, key: RunKey) -> OpenKey | None:
@@ -133,6 +136,7 @@ class PostgresLedger:
 
     def start_run(self, run: Run) -> None:
         """Record a run before its first message; its keys are opened with it."""
+        self._channel.run(lambda: self._names.number(run.id))
         self._channel.write(lambda: self._runs.start(run))
 
     def end_run(self, run: str, *, at: datetime, exit_code: int, totals: dict[str, int]) -> None:
@@ -184,21 +188,25 @@ class PostgresLedger:
         released: Sequence[str] = (),
         evidence: Sequence[Evidence] = (),
         queues: Collection[tuple[int, str]] = (),
-    ) -> Lost:
-        def write() -> Lost:
+    ) -> Outrun:
+        def write() -> Outrun:
             if evidence:
                 self._testimony.add(evidence)
             lost_results = self._messages.settle(results) if results else frozenset()
             if released:
                 self._windows.release(released)
             if not all(self._holds.has_queue(key, queue) for key, queue in queues):
-                return Lost(results=lost_results, claims=frozenset(one.slot.identity for one in intents))
+                return Outrun(results=lost_results, claims=frozenset(one.slot.identity for one in intents))
             taken = self._windows.put(windows) if windows else frozenset()
             held = {one.slot.identity for one in windows if one.dedup_id in taken}
             claims = [one for one in intents if one.slot.identity not in held]
             lost_claims = self._messages.put(claims) if claims else frozenset()
-            return Lost(results=lost_results, claims=lost_claims | held)
+            return Outrun(results=lost_results, claims=lost_claims | held)
 
+        # by itself: names given inside would make runners wait for each other until the end of the transaction
+        names = [*names_of(intents), *(one.slot.job for one in results), *(one.slot.job for one in evidence)]
+        names += [name for one in windows for name in (one.job, one.slot.job)]
+        self._channel.run(lambda: self._names.number_all(names))
         return self._channel.write(write)
 
     def messages(self, *, run: str | None = None) -> Iterator[Record]:

@@ -7,15 +7,13 @@ one statement for many rows, so that the server itself decides between runners w
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from qstash_jobs.boundary import Identity
 from qstash_jobs.ledger import columns
 from qstash_jobs.ledger.postgres.arrays import write_array
 from qstash_jobs.ledger.postgres.channel import Channel
 from qstash_jobs.ledger.postgres.names import Names
 from qstash_jobs.ledger.postgres.text import escape, unescape
 from qstash_jobs.record import Record, Result, Slot
-
-Identity = tuple[int, str, str | int, int]
-"""What is equal for the same message; `Slot.identity`."""
 
 _TYPES = (
     *(
@@ -142,7 +140,7 @@ class Messages:
 
     def put(self, records: Sequence[Record]) -> frozenset[Identity]:
         """Write claims and the like; return those that were not written, because another runner has the message."""
-        numbers = self._names.number_all(_names_in(records))
+        numbers = self._names.number_all(names_of(records))
         # of two for one message the later counts; one order for everybody, so that runners don't wait in a circle
         last = {one.slot.identity: one for one in records}
         rows = sorted(columns.write_record(one, numbers.__getitem__) for one in last.values())
@@ -234,7 +232,8 @@ class Messages:
         return columns.read_record(values, self._names.text, is_held=row[21])
 
 
-def _names_in(records: Sequence[Record]) -> Iterator[str]:
+def names_of(records: Sequence[Record]) -> Iterator[str]:
+    """Give every name that records refer to, most of them many times."""
     for one in records:
         yield one.slot.job
         yield one.run
