@@ -149,6 +149,16 @@ def test_a_window_holds_for_what_was_recovered(shop) -> None:
     assert "its key is taken until" in answer.lines[0]["reason"]
 
 
+def test_once_more_on_purpose_is_once_more_also_on_a_fresh_machine(shop) -> None:
+    for _ in range(2):
+        assert shop("run", "a.yaml", "--run-key", "k", "--again", "--job", "hello").code == 0
+        lose_ledger(shop)
+    assert shop.server.wait_idle(10)
+    assert shop.server.delivery_count == 2
+    again = shop("run", "a.yaml", "--run-key", "k", "--again", "--job", "hello", "--format", "jsonl")
+    assert [line["state"] for line in again.lines] == ["published"]
+
+
 # a log that cannot be read
 
 

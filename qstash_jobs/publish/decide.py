@@ -64,7 +64,8 @@ Decision = Send | Skip | Recall | Ask | Wait
 def look_up(envelopes: Sequence[Envelope], ledger: Ledger) -> list[Record | Listed | None]:
     """Find what the ledger knows of messages, in their order; those of one run key stand together.
 
-    What is known of an earlier generation says nothing: `--again` asks for one more.
+    What is known of an earlier generation says nothing: `--again` asks for one more. What QStash's log listed of a
+    later one says nothing either: another ledger has asked for that one.
     """
     found: list[Record | Listed | None] = []
     for key, group in groupby(envelopes, key=lambda one: one.slot.key):
@@ -74,17 +75,15 @@ def look_up(envelopes: Sequence[Envelope], ledger: Ledger) -> list[Record | List
             record if record and record.slot.generation == one.slot.generation else None
             for one, record in zip(same_key, records, strict=True)
         ]
-        labels = [
-            message_label(one.id) for one, record in zip(same_key, known, strict=True) if record is None
-        ]
-        listed = ledger.find_listed(key, labels) if labels else {}
-        if not listed:
-            found += known
-            continue
-        found += [
-            listed.get(message_label(one.id)) if record is None else record
-            for one, record in zip(same_key, known, strict=True)
-        ]
+        labels = {
+            index: message_label(one.id)
+            for index, (one, record) in enumerate(zip(same_key, known, strict=True))
+            if record is None and not one.slot.generation
+        }
+        listed = ledger.find_listed(key, list(labels.values())) if labels else {}
+        found += known
+        for index, label in labels.items() if listed else ():
+            found[index - len(known)] = listed.get(label)
     return found
 
 
