@@ -17,7 +17,7 @@ from qstash_jobs.cli.main import group
 from qstash_jobs.document import MOST_ALIASES, MOST_BYTES, MOST_LEVELS, MOST_NODES
 from qstash_jobs.files import BODY_BYTES
 from qstash_jobs.prepare.collector import PROBLEMS_OF_A_JOB
-from qstash_jobs.prepare.preparation import ROW_KEY_BYTES
+from qstash_jobs.prepare.keys import ROW_KEY_BYTES
 from qstash_jobs.problem import Location
 from qstash_jobs.render import Scope, compile_value
 from qstash_jobs.render.expression import MAX_EXPRESSION, MAX_EXPRESSIONS, MAX_FILTERS

@@ -24,6 +24,7 @@ def open_session(
     run_key: str | None = "test",
     env: Mapping[str, str] | None = None,
     environment: str = "",
+    skip: tuple[str, ...] = (),
     **secrets: str,
 ) -> Session:
     """Load every job file below a folder."""
@@ -39,6 +40,7 @@ def open_session(
             project_name="example.com/team/repo",
             run_id="0123456789ab",
             run_key=run_key,
+            skip=skip,
             facts_of=lambda key: RunFacts(id="0123456789ab", key=key, started=NOW),
         ),
     )

@@ -1,5 +1,6 @@
 """Rows -> messages: keys that are unique, problems told once, nothing kept of a million rows."""
 
+import csv
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pipeline import RUN_KEY, envelopes_of, open_session, write_job
 
@@ -77,8 +78,8 @@ def test_rows_without_a_key_are_named_by_their_number_with_a_warning_under_a_nam
 @given(st.lists(st.text(max_size=3), max_size=200))
 def test_every_key_that_occurs_twice_is_found_and_no_other(keys: list[str]) -> None:
     check = KeyCheck()
-    for key in keys:
-        check.add(key)
+    check.add(keys[:3])
+    check.add(keys[3:])
     assert len(check.repeated()) == sum(keys.count(key) > 1 for key in set(keys))
 
 
@@ -134,6 +135,84 @@ def test_a_row_makes_the_same_message_or_problem_after_others_as_by_itself(
             sound += [what_goes_out(envelope) for envelope in made(session)]
         assert problems == alone
         assert [what_goes_out(envelope) for envelope in made(together)] == sound
+
+
+KEYS = ["a", "b", "c", "d", "A-1", "", " ", "é", "x\ny", "\x7f", "k" * 201]
+TEXTS = [
+    "",
+    "a",
+    "é",
+    '"',
+    "\\",
+    "x\ny",
+    "REDACTED:",
+    "sig_",
+    "a" * 20,
+    f"sig_{'a' * 20}",
+    f"xsig_{'a' * 20}",
+    "a,b",
+]
+TEXTS += ["***", "eyJVc2VySUQiOi", f"eyJVc2VySUQiOi{'a' * 8}", "a" * 40]
+NUMBERS = ["0", "-0", "12", "1.10", "1e3", "1E-400", "0.00000001", "01", "+1", "", "x", "9" * 30, "1.", "٣"]
+BODIES: list[object] = [
+    {"a": "${{ row.a }}", "n": "${{ row.n | number }}", "b": ["${{ row.b }}", 1]},
+    {"a": "${{ row.a }}", "b": "${{ row.a }}"},
+    ["${{ row.n | number }}", "sig_"],
+    {"a": "sig_${{ row.a }}${{ row.b }}"},
+    {"n": "${{ row.n | int }}", "a": "${{ row.a | lower }}"},
+    {"n": "${{ row.n }}", "m": "${{ row.n | number }}"},
+    {"a": "${{ row.nope }}"},
+    "${{ row.a }}${{ row.b }}",
+    {"everything": "${{ row }}"},
+    {"a": "${{ row.a }}", "secret": "${{ secrets.A }}"},
+]
+
+
+def rows_of(keys: list[str], numbers: list[str]) -> st.SearchStrategy[list[tuple[str, ...]]]:
+    texts = st.sampled_from(TEXTS)
+    row = st.tuples(st.sampled_from(keys), texts, texts, st.sampled_from(numbers))
+    return st.lists(row, max_size=9, unique_by=lambda row: row[0] if len(keys) > len(KEYS) else id(row))
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from(BODIES),
+    st.sampled_from(
+        [{}, {"method": "GET"}, {"retries": 0, "retry_delay": "1000"}, {"labels": ["${{ row.a }}"]}]
+    ),
+    st.sampled_from(
+        [None, "k", "${{ row.k | trim }}", "${{ row.k }}", "nope", "${{ run.id }}", "x${{ row.k }}"]
+    ),
+    rows_of(KEYS, NUMBERS) | rows_of([f"A-{number}" for number in range(99)], NUMBERS[:4]),
+    st.sampled_from(["", "\n", "a\n", "a,b,c,d,e\n", '"\n', "\0"]),
+    st.sampled_from([1, 20, 50, 1000]),
+    st.sampled_from([None, 30, 60]),
+)
+@example(BODIES[2], {}, None, [("a", "", "", "1"), ("b", "", "", "1"), ("c", "", "", "9" * 30)], "", 1000, 30)
+@example(BODIES[0], {}, "${{ run.id }}", [("a", "", "", "1"), ("b", "", "", "1")], "", 1000, None)
+def test_of_rows_that_are_tried_together_the_same_is_told_as_of_each_by_itself(
+    body: object,
+    more: dict[str, object],
+    key: str | None,
+    rows: list[tuple[str, ...]],
+    end: str,
+    block_bytes: int,
+    limit: int | None,
+) -> None:
+    with TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qstash_jobs.files.BLOCK_BYTES", block_bytes)
+        folder = Path(place)
+        if limit is not None:
+            (folder / "qstash-jobs.yaml").write_text(f"quota: {{message_size: {limit}}}\n")
+        with (folder / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("k", "a", "b", "n"), *rows])
+            file.write(end)
+        for_each = {"file": "rows.csv"} | ({"key": key} if key is not None else {})
+        write_job(folder, {"url": "https://api.example.com", "body": body, "for_each": for_each} | more)
+        together, each = (open_session(folder, skip=skip, A="a known one") for skip in ((), ("nobody",)))
+        assert together.check() == each.check()
+        assert together.totals == each.totals
+        assert together.demand == each.demand
 
 
 def made(session: Session) -> list[Envelope]:

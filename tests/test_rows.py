@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qstash_jobs.rows import LONGEST_FIELD, LONGEST_LINE, LONGEST_WHOLE, Row, RowError, read_rows
+from qstash_jobs.rows import LONGEST_FIELD, LONGEST_LINE, LONGEST_WHOLE, Row, RowError, read_rows, read_tables
 
 
 def read(content: str | bytes, **options: Any) -> list[Row]:
@@ -82,6 +82,7 @@ def test_one_column_and_no_rows_are_fine() -> None:
         ("a,b\n1,2,3\n", 2, "3 values"),
         ('a,b\n"x\ny",1\n1,2,3\n', 4, "3 values"),
         ('a,b\n1,2\n3,"x\ny\nz\n', 3, "never closed"),
+        ('\n\na,"b\n', 3, "never closed"),
         ('a,b\n"x" y,1\n', 2, "behind a closed quote"),
         ('a,b\n"x\ny" z,1\n', 3, "behind a closed quote"),
         ("a,b\n1,\0\n", 2, "NUL"),
@@ -128,7 +129,6 @@ def test_a_line_without_end_is_not_held_in_memory() -> None:
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
-tables = st.lists(st.lists(cells, min_size=2, max_size=2), max_size=6)
 
 
 @settings(deadline=None, max_examples=150)
@@ -148,6 +148,18 @@ def test_csv_written_by_python_is_read_back_whatever_the_blocks(
     rows = list(read_rows(chunks, format="csv", file="f", encoding=encoding))
     assert [[row.values["a"], row.values["b"]] for row in rows] == table
     assert [row.number for row in rows] == list(range(1, len(table) + 1))
+    reader = csv.reader(io.StringIO(stream.getvalue(), newline=""))
+    ends = [reader.line_num for _ in reader]
+    assert [row.line for row in rows] == [end + 1 for end in ends[:-1]]
+    parts = [
+        part
+        for each in read_tables(chunks, format="csv", file="f", encoding=encoding)
+        for part in each.split()
+    ]
+    assert [row for part in parts for row in part.rows()] == rows
+    for part in parts:
+        if part.is_even:
+            assert part.columns == {name: tuple(row.values[name] for row in part.rows()) for name in "ab"}
 
 
 def test_a_long_csv_takes_no_more_memory_than_a_short_one() -> None:

@@ -179,15 +179,15 @@ class Session:
             group_names=self.resources.group_names,
         )
 
-    def _note(self, message: Message) -> None:
+    def _note(self, message: Message, times: int) -> None:
         self.named.note(message)
         self.skips.note(message)
         if self.windowed is None and message.dedup.window_s > QSTASH_WINDOW_S:
             self.windowed = message.name
-        self.demand.note(message)
+        self.demand.note(message, times)
 
     def _check(self, task: Task, *, counts: bool) -> None:
-        checked = task.check(self._note if counts else _ignore)
+        checked = task.check(self._note if counts else _ignore, each=self.skips.look_at_each)
         self._problems += checked.problems
         self.totals.missing_secrets |= checked.missing_secrets
         if not checked.enabled:
@@ -197,8 +197,8 @@ class Session:
             self.totals.messages += checked.messages
 
 
-def _ignore(message: Message) -> None:
-    """Let a message pass that only had to be in order."""
+def _ignore(message: Message, times: int) -> None:
+    """Let messages pass that only had to be in order."""
 
 
 def _context(workspace: Workspace, surroundings: Surroundings) -> Context:

@@ -12,6 +12,11 @@ class Skips:
     def __init__(self, words: Iterable[str]) -> None:
         self._found: dict[str, set[str]] = {word: set() for word in words}
 
+    @property
+    def look_at_each(self) -> bool:
+        """Whether the name of every message has to be seen."""
+        return bool(self._found)
+
     def note(self, message: Message) -> None:
         """Compare a message's full name, and the one without its file, with every word."""
         if self._found:

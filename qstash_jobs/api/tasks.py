@@ -11,7 +11,7 @@ from qstash_jobs.message import Message, UnreadableError
 from qstash_jobs.prepare import KeyCheck, Preparation, compile_job
 from qstash_jobs.problem import Finding, Location, Problem, Severity
 from qstash_jobs.render import Scope
-from qstash_jobs.rows import Format, Row, RowError, read_rows
+from qstash_jobs.rows import Format, Row, RowError, Table, read_rows, read_tables
 from qstash_jobs.rules import Context
 from qstash_jobs.value import dataclass
 
@@ -93,8 +93,12 @@ class Task:
         """Whether rows have no key of their own, so that another order of rows makes other messages."""
         return self.job.for_each is not None and self._compiled.key is None
 
-    def check(self, note: Callable[[Message], None]) -> Checked:
-        """Make every message and keep none: count them, and find what is wrong with them; `note` is given each."""
+    def check(self, note: Callable[[Message, int], None], *, each: bool = False) -> Checked:
+        """Check every row: count the messages, and find what is wrong with them; none is kept.
+
+        `note` is given messages, and how many there are of each that differ in their bodies only; with `each`, it is
+        given every one.
+        """
         if self._problems or not self.is_enabled:
             return Checked(problems=tuple(self._problems), enabled=self.is_enabled)
         preparation = self._prepare()
@@ -102,11 +106,14 @@ class Task:
         count = 0
         problems: list[Problem] = []
         try:
-            for message in preparation.messages(self._rows()):
-                count += 1
-                note(message)
-                if message.row_key is not None:
-                    keys.add(message.row_key)
+            tables = None if each else self._tables()
+            surveyed = (
+                preparation.survey(self._rows()) if tables is None else preparation.survey_tables(tables)
+            )
+            for message, rows, row_keys in surveyed:
+                count += rows
+                note(message, rows)
+                keys.add(row_keys)
             problems += self._repeated_keys(keys)
         except RowError as error:
             problems.append(_row_problem(error))
@@ -163,7 +170,7 @@ class Task:
             return None
         if isinstance(for_each, list):
             return self._inline(for_each)
-        return self._from_file({"file": for_each} if isinstance(for_each, str) else for_each)
+        return self._from_file(for_each)
 
     def _inline(self, items: list[Any]) -> Iterator[Row]:
         for number, values in enumerate(items, 1):
@@ -172,21 +179,35 @@ class Task:
                 raise RowError("a row has to be a mapping of names to values", file=self.job.file, line=line)
             yield Row(number=number, values=values, file=self.job.file, line=line)
 
-    def _from_file(self, for_each: dict[str, Any]) -> Iterator[Row]:
-        file = for_each["file"]
+    def _from_file(self, for_each: str | dict[str, Any]) -> Iterator[Row]:
+        # what is wrong with the file is told where its first row is asked for
+        yield from read_rows(**self._open(for_each))
+
+    def _tables(self) -> Iterator[Table] | None:
+        """Read the rows as tables; None where they are in no csv or tsv file."""
+        for_each = self._about.get("for_each")
+        if for_each is None or isinstance(for_each, list):
+            return None
+        opened = self._open(for_each)
+        return read_tables(**opened) if opened["format"] in ("csv", "tsv") else None
+
+    def _open(self, for_each: str | dict[str, Any]) -> dict[str, Any]:
+        """Open a data file and gather what reading it takes."""
+        told = {"file": for_each} if isinstance(for_each, str) else for_each
+        file = told["file"]
         path = inside(self._file.parent / file, self._root, shown=file)
         format_ = FORMATS.get(Path(file).suffix.lower())
         if format_ is None:
             raise FileError(f"{file} has to end in one of {', '.join(FORMATS)}")
         if self._reading is None:
             self._reading = Reading(path, shown=file)
-        yield from read_rows(
-            self._reading.blocks(),
-            format=format_,
-            file=file,
-            delimiter=for_each.get("delimiter"),
-            encoding=for_each.get("encoding", "utf-8"),
-        )
+        return {
+            "chunks": self._reading.blocks(),
+            "format": format_,
+            "file": file,
+            "delimiter": told.get("delimiter"),
+            "encoding": told.get("encoding", "utf-8"),
+        }
 
     def _repeated_keys(self, keys: KeyCheck) -> list[Problem]:
         repeated = keys.repeated()

@@ -1,7 +1,8 @@
 """Plain data with expressions + values -> plain data, knowing which secrets and which foreign values went where."""
 
+from qstash_jobs.render.columns import Column, find_columns
 from qstash_jobs.render.fault import Fault, Place
-from qstash_jobs.render.filters import FILTERS
+from qstash_jobs.render.filters import FILTERS, MAX_NUMBER_LENGTH
 from qstash_jobs.render.names import JOB, JOB_OF_ROWS, ROOTS, RUN_KEY, VARS, Allowed
 from qstash_jobs.render.scope import MissingSecret, Scope
 from qstash_jobs.render.settled import Settled
@@ -11,11 +12,13 @@ __all__ = [
     "FILTERS",
     "JOB",
     "JOB_OF_ROWS",
+    "MAX_NUMBER_LENGTH",
     "ROOTS",
     "RUN_KEY",
     "URL_PATHS",
     "VARS",
     "Allowed",
+    "Column",
     "Fault",
     "Filled",
     "MissingSecret",
@@ -24,4 +27,5 @@ __all__ = [
     "Settled",
     "Template",
     "compile_value",
+    "find_columns",
 ]

@@ -50,6 +50,15 @@ class Branch:
 Node = Constant | Scalar | Branch
 
 
+def list_scalars(node: Node) -> Iterator[Scalar]:
+    """Give every text with expressions, in the order of the data."""
+    if isinstance(node, Scalar):
+        yield node
+    elif isinstance(node, Branch):
+        for _, child in node.filled:
+            yield from list_scalars(child)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What reading a value needs, and what it finds."""

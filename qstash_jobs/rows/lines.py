@@ -18,10 +18,10 @@ def decode_lines(chunks: Iterable[bytes], *, file: str, encoding: str) -> Iterat
     Raises RowError at the line of the first byte that is not in the encoding, or of the first NUL character, after
     the lines before it.
     """
-    return chain.from_iterable(_decode_blocks(chunks, file, encoding))
+    return chain.from_iterable(decode_blocks(chunks, file=file, encoding=encoding))
 
 
-def _decode_blocks(chunks: Iterable[bytes], file: str, encoding: str) -> Iterator[list[str]]:
+def decode_blocks(chunks: Iterable[bytes], *, file: str, encoding: str) -> Iterator[list[str]]:
     """Give the lines that each block ends; what it only begins stands with the lines of a later one."""
     decoder = _open_decoder(encoding, file)
     count = 0

@@ -1,11 +1,14 @@
 """Blocks of bytes and a format -> rows."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Literal
 
 from qstash_jobs.document import read_document
-from qstash_jobs.rows.lines import decode_lines
+from qstash_jobs.rows.lines import decode_blocks, decode_lines
 from qstash_jobs.rows.notation import read_json, read_json_lines
 from qstash_jobs.rows.row import LONGEST_WHOLE, Format, Row, RowError
+from qstash_jobs.rows.table import Table
 
 
 def read_rows(
@@ -22,15 +25,28 @@ def read_rows(
     """
     match format:
         case "csv" | "tsv":
-            from qstash_jobs.rows.delimited import read_delimited
-
-            lines = decode_lines(chunks, file=file, encoding=encoding)
-            usual = "," if format == "csv" else "\t"
-            return read_delimited(lines, file=file, delimiter=usual if delimiter is None else delimiter)
+            tables = read_tables(chunks, format=format, file=file, delimiter=delimiter, encoding=encoding)
+            return chain.from_iterable(table.rows() for table in tables)
         case "jsonl":
             return read_json_lines(decode_lines(chunks, file=file, encoding=encoding), file=file)
         case "json" | "yaml":
             return _read_whole(chunks, format, file=file, encoding=encoding)
+
+
+def read_tables(
+    chunks: Iterable[bytes],
+    *,
+    format: Literal["csv", "tsv"],  # noqa: A002
+    file: str,
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+) -> Iterator[Table]:
+    """Read the same rows as tables, about one for each block; raises RowError behind those that can be read."""
+    from qstash_jobs.rows.delimited import read_delimited
+
+    blocks = decode_blocks(chunks, file=file, encoding=encoding)
+    usual = "," if format == "csv" else "\t"
+    return read_delimited(blocks, file=file, delimiter=usual if delimiter is None else delimiter)
 
 
 def _read_whole(

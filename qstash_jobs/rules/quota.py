@@ -35,16 +35,18 @@ class Demand:
     unknown_groups: set[str] = field(default_factory=set)
     """Groups that no file declares; they count as one endpoint."""
 
-    def note(self, message: Message) -> None:
-        """Count one message."""
+    def note(self, message: Message, times: int = 1) -> None:
+        """Count one message, or so many that differ in their bodies only."""
         fan_out = 1
         if message.url_group is not None:
             if message.url_group not in self.endpoints:
                 self.unknown_groups.add(message.url_group)
             fan_out = self.endpoints.get(message.url_group, 1)
-        self.messages += 1
-        self.deliveries += fan_out
-        self.attempts += fan_out * (1 + (USUAL_RETRIES if message.retries is None else message.retries))
+        self.messages += times
+        self.deliveries += fan_out * times
+        self.attempts += (
+            fan_out * times * (1 + (USUAL_RETRIES if message.retries is None else message.retries))
+        )
 
 
 def check_demand(demand: Demand, most: int, place: Location) -> Iterator[Problem]:

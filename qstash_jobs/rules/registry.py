@@ -74,7 +74,10 @@ EXPLAINED: dict[str, Explained] = {}
 def rule(
     id_: str, *, fields: Iterable[str], title: str, why: str, fix: str
 ) -> Callable[[MessageCheck], MessageCheck]:
-    """Register a rule on whole messages."""
+    """Register a rule on whole messages.
+
+    One that reads bodies has to find in a whole what it finds in any of its parts: rows are tried together.
+    """
 
     def register(check: MessageCheck) -> MessageCheck:
         describe(id_, title, why, example=fix)
