@@ -1,5 +1,6 @@
 """Many connections and one thread: none waits for another, and none that has ended costs a message."""
 
+import resource
 import time
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from chaos_server import ChaosServer, Peer, make_certificate, serve_tls
 from publishing import Call, Service, Stage, jobs_to, names, serve
 
 from qstash_jobs.boundary import Line
+from qstash_jobs.errors import ServiceError
 from qstash_jobs.transport import open_line, open_watch
 from qstash_jobs.wire.server import read_server
 
@@ -89,6 +91,19 @@ def test_a_watch_is_woken_from_another_thread_and_afterwards_waits_again() -> No
         assert watch.wait(0.05) == []
         assert time.monotonic() - began_s >= 0.04
     watch.wake()
+
+
+def test_a_process_that_may_open_no_more_files_is_told_so() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with (
+            pytest.raises(ServiceError, match="too many open files; let this process open more"),
+            open_watch(),
+        ):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_a_line_is_watched_until_it_is_dropped_though_it_was_closed_meanwhile() -> None:

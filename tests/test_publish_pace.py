@@ -56,6 +56,16 @@ def test_a_server_that_takes_few_connections_is_used_with_those(tmp_path: Path) 
     assert set(service.accepted.values()) == {1}
 
 
+def test_a_server_that_closes_most_connections_at_once_is_used_with_the_others(tmp_path: Path) -> None:
+    service = Service()
+    with ChaosServer(*[service] * 5, Peer.close) as server:
+        stage = Stage(tmp_path, server.url)
+        went = stage.run(jobs_to(*names(300)), concurrency=32)
+    assert went.ending is None
+    assert set(went.states.values()) == set(stage.states.values()) == {"published"}
+    assert set(service.accepted.values()) == {1}
+
+
 @pytest.mark.parametrize("size", [1, 10])
 def test_a_rate_is_kept_in_every_second(tmp_path: Path, size: int) -> None:
     service = Service()

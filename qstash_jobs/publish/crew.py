@@ -1,5 +1,6 @@
 """The senders of a run: hired as work comes, each with a connected line before it is given any."""
 
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 from queue import SimpleQueue
@@ -39,7 +40,8 @@ class Crew:
         self._watch = watch
         self._most = most
         self._senders: list[Sender] = []
-        self._idle: list[Sender] = []
+        self._idle: deque[Sender] = deque()
+        """Who is ready; those that had an answer last come before those that are only connected."""
         self._out: dict[Line, Sender] = {}
         """Who waits for an answer, the longest first."""
         self._stuck: Sender | None = None
@@ -76,7 +78,7 @@ class Crew:
         """Hand a request to a ready sender, and how long its claim may be acted on; return its answer's ticket."""
         ticket = next(self._tickets)
         sender = self._idle.pop()
-        sender.errand = Errand(ticket=ticket, request=request, claimed_at=claimed_at, good_for_s=good_for_s)
+        sender.take(Errand(ticket=ticket, request=request, claimed_at=claimed_at, good_for_s=good_for_s))
         if sender.line.is_good:
             self._go_on(sender, sender.set_out)
         else:
@@ -129,7 +131,7 @@ class Crew:
                 self._was_connected = True
                 self._watch.keep(sender.line)
                 if sender.errand is None:
-                    self._idle.append(sender)
+                    self._idle.appendleft(sender)
                 else:
                     self._go_on(sender, sender.set_out)
             case Stuck(sender=sender) if sender.errand is not None:

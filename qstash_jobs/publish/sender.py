@@ -60,7 +60,7 @@ class Sender:
         self.line = line
         self.errand: Errand | None = None
         self.began_s = 0.0
-        """When it set out on its errand."""
+        """When it was given its errand."""
         self._clock = clock
         self._report = report
         self._thread: Thread | None = None
@@ -84,10 +84,14 @@ class Sender:
             self._thread = None
             self._connect()
 
+    def take(self, errand: Errand) -> None:
+        """Take an errand; it may have to connect again before it can set out."""
+        self.errand = errand
+        self.began_s = self._clock.monotonic_s()
+
     def set_out(self) -> Answer | None:
         """Begin to send what the errand is about; None while the answer is not there."""
         assert self.errand is not None  # noqa: S101 - whoever sends it out has given it one
-        self.began_s = self._clock.monotonic_s()
         return self.line.offer(self.errand.request, may_send=self._is_fresh)
 
     def close(self) -> None:

@@ -1,18 +1,26 @@
 """Lines with an exchange under way -> those that can go on with it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from socket import socket, socketpair
 
 from qstash_jobs.boundary import Line
+from qstash_jobs.errors import ServiceError
+from qstash_jobs.transport.connect import explain
 
 
 @contextmanager
 def open_watch() -> Iterator["SocketWatch"]:
-    """Watch lines as long as the block lasts."""
-    ear, mouth = socketpair()
-    with DefaultSelector() as selector, ear, mouth:
+    """Watch lines as long as the block lasts. Raises ServiceError where the system opens nothing more."""
+    with ExitStack() as opened:
+        try:
+            selector = opened.enter_context(DefaultSelector())
+            ear, mouth = map(opened.enter_context, socketpair())
+        except OSError as error:
+            raise ServiceError(
+                f"no connection can be opened: {explain(error)}; let this process open more files (ulimit -n)"
+            ) from error
         ear.settimeout(0)
         mouth.settimeout(0)
         yield SocketWatch(selector, ear, mouth)
