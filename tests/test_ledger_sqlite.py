@@ -121,7 +121,7 @@ def test_writes_are_synced_and_the_cache_is_bounded(path: Path) -> None:
     asked = ("journal_mode", "synchronous", "cache_size", "trusted_schema")
     found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked]
     connection.close()
-    assert found == ["wal", 2, -8000, 0]
+    assert found == ["wal", 2, -4000, 0]
 
 
 def test_a_path_with_odd_characters_is_that_path(tmp_path: Path) -> None:
