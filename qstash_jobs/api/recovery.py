@@ -10,6 +10,7 @@ from qstash_jobs.boundary import Clock, Line
 from qstash_jobs.errors import LedgerError, ServiceError
 from qstash_jobs.identity import run_label
 from qstash_jobs.inquiry import Inquiry, OverlongError
+from qstash_jobs.report.wording import count
 
 MOST_ENTRIES = 10_000
 """Entries of the log that are read of one key; a message has several."""
@@ -59,6 +60,4 @@ def _recover(name: str, keys: Keys, inquiry: Inquiry, note: Callable[[str], None
         ) from error
     if listed:
         keys.recover(name, listed)
-        note(
-            f"QStash's log lists {len(listed):,} messages that were published under the run key {name} before"
-        )
+        note(f"QStash's log lists {count(len(listed), 'message')} published under the run key {name} before")
