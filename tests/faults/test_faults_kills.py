@@ -1,0 +1,31 @@
+"""A run that is killed at any of its seams, or whose disk breaks at any statement, and the run after it."""
+
+from pathlib import Path
+
+import pytest
+from faults.kills import WAYS, choose, fail_at, find_seams, kill_at
+from faults.trial import Launcher
+
+EVERY = 20
+"""Between the first crossing of a seam and the last, one in so many; the long form has all of them."""
+
+
+@pytest.mark.parametrize("words", WAYS.values(), ids=WAYS.keys())
+def test_a_run_that_is_killed_between_any_two_steps_is_finished_by_the_next(
+    tmp_path: Path, launcher: Launcher, words: tuple[str, ...]
+) -> None:
+    places = list(choose(find_seams(tmp_path / "quiet", launcher, words), every=EVERY))
+    assert {"before the first byte", "after line.offer", "before ledger.write"} < {seam for seam, _ in places}
+    for number, (seam, time) in enumerate(places):
+        assert not list(kill_at(tmp_path / str(number), launcher, words, seam, time)), (seam, time)
+
+
+@pytest.mark.parametrize("words", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.parametrize(("times", "when"), [(1, "before"), (1, "after"), (10_000, "before")])
+def test_a_disk_that_breaks_at_any_statement_ends_in_6_and_hides_nothing(
+    tmp_path: Path, launcher: Launcher, words: tuple[str, ...], times: int, when: str
+) -> None:
+    statements = find_seams(tmp_path / "quiet", launcher, words)["before a statement"]
+    for first in range(1, statements + 1, EVERY // 2):
+        fail = (first, times, when)
+        assert not list(fail_at(tmp_path / str(first), launcher, words, fail)), fail
