@@ -71,7 +71,7 @@ def contender_of(name: str, folder: Path, server: str, options: Sequence[str] = 
             name=name, command=[sys.executable, str(PEERS), name, server, str(folder / "orders.csv")]
         )
     ledger = folder / "ledger"
-    command = ["-m", "qstash_jobs", "run", str(folder / "job.yaml"), "--yes", "--quiet", "--run-key", "bench"]
+    command = ["-m", "qstash_jobs", "run", str(folder / "job.yaml"), "--yes", "--quiet"]
     return Contender(
         name=name,
         command=[sys.executable, *command, "--ledger", f"sqlite://{ledger}/ledger.db", *options],

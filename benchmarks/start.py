@@ -48,7 +48,7 @@ def line_up(folder: Path, server: str) -> list[Contender]:
     """Name the commands."""
     (folder / "job.yaml").write_text(JOB)
     ledger = folder / "ledger"
-    options = ["--yes", "--quiet", "--run-key", "bench", "--ledger", f"sqlite://{ledger}/ledger.db"]
+    options = ["--yes", "--quiet", "--ledger", f"sqlite://{ledger}/ledger.db"]
     python = sys.executable
     return [
         Contender(name=EMPTY, command=[python, "-c", "pass"]),
