@@ -76,6 +76,18 @@ def test_a_destination_is_taken_from_the_request_line_as_it_stands(
     ]
 
 
+@pytest.mark.parametrize("written", ["orders", "orders/", "orders?x=1", "%6Frders", "orders/?"])
+def test_a_group_is_meant_whatever_stands_around_its_name(server: LocalServer, written: str) -> None:
+    server.make_group("orders", {"one": "https://example.com/1"})
+    for path in (f"/v2/publish/{written}", f"/v2/enqueue/slow/{written}"):
+        status, _, body = send(server, post(path))
+        assert (status, json.loads(body)[0]["url"]) == (200, "https://example.com/1")
+    status, _, _ = send(
+        server, post(f"/v2/schedules/{written}", headers=AUTHORIZED + b"Upstash-Cron: * * * * *\r\n")
+    )
+    assert status == 200
+
+
 def test_qstashs_own_query_parameters_configure_and_do_not_reach_the_destination(server: LocalServer) -> None:
     query = "a=%2F&upstash-delay=10s&upstash-forward-x-mine=1+2&Upstash-Delay=b&upstash-label=red"
     status, _, body = send(server, post(f"/v2/publish/https://example.com/a?{query}"))

@@ -16,10 +16,11 @@ OWN_PARAMETERS = ("upstash-", "qstash_token=")
 def read_order(visit: Visit, destination: str, *, queue: str | None) -> Order:
     """Read the order of a request whose path ends with a destination."""
     kept, settings = _split_query(visit.query)
-    # A URL group has no query; a URL's own question mark stays, even with nothing behind it.
-    if destination not in visit.account.groups and (
-        kept or (not settings and visit.call.target.endswith("?"))
-    ):
+    group = unquote(destination.rstrip("/"))
+    # A URL group has no query and no slash; a URL's own question mark stays, even with nothing behind it.
+    if group in visit.account.groups:
+        destination = group
+    elif kept or (not settings and visit.call.target.endswith("?")):
         destination = f"{destination}?{kept}"
     return Order(
         destination=destination,
