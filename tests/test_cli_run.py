@@ -98,7 +98,7 @@ def test_a_run_is_recorded_with_who_started_it(cli) -> None:
     assert cli("run", "a.yaml", "--again", "--job", "a").code == 0
     (run,) = cli("runs", "--format", "jsonl").lines
     assert run["by"] == "ada"
-    assert "  by            ada\n" in cli("show", run["id"]).out
+    assert "  once more by  ada\n" in cli("show", run["id"]).out
 
 
 def test_again_publishes_once_more_and_only_what_was_named(cli) -> None:

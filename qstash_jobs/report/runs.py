@@ -114,8 +114,8 @@ def describe_run(run: Run, now: datetime | None) -> Iterator[tuple[str, str]]:
             yield "run key", key
     for path in run.paths:
         yield "path", path
-    if run.options.get("by"):
-        yield "by", str(run.options["by"])
+    if run.options.get("generation") and run.options.get("by"):
+        yield "once more by", str(run.options["by"])
     yield "started", show_when(run.started_at, now)
     if run.ended_at is None or run.exit_code is None:
         yield "ended", "not yet, or it was killed"
