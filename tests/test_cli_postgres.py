@@ -1,5 +1,8 @@
 """The command line with a ledger in PostgreSQL."""
 
+from contextlib import closing
+from dataclasses import replace
+
 import psycopg
 import pytest
 from postgres_server import PostgresServer
@@ -7,7 +10,7 @@ from postgres_server import PostgresServer
 from qstash_jobs.boundary import Scope
 from qstash_jobs.ledger.postgres.address import Address
 from qstash_jobs.ledger.postgres.ledger import open_postgres
-from qstash_jobs.record import RunKey
+from qstash_jobs.record import RunKey, State
 
 JOB = "url: https://example.com/${{ run.key }}\nbody: {run: '${{ run.id }}'}\n"
 
@@ -111,3 +114,15 @@ def test_doctor_tells_of_the_server(cli, database, postgres_server: PostgresServ
     said = cli("doctor")
     assert said.code == 6
     assert 'database "nowhere" does not exist' in said.out
+
+
+def test_a_message_that_a_runner_may_still_be_sending_is_not_settled_by_hand(cli, database) -> None:
+    assert cli("run", "a.yaml", "--yes", "--run-key", "monday").code == 0
+    with closing(open_postgres(Address(url=database))) as other:
+        (known,) = other.messages()
+        # as one leaves it whose connection was cut: its lock is gone, and its claim is not over
+        slot = replace(known.slot, generation=1)
+        other.write(intents=[replace(known, slot=slot, id="qj-" + "ab" * 20, state=State.SENDING)])
+    answer = cli("resolve", "qj-abab", "--as", "published")
+    assert (answer.code, answer.out) == (7, "")
+    assert "may be sending a:a still; try again in a minute" in answer.err

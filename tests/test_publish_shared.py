@@ -12,6 +12,7 @@ from publishing import Call, Service, Stage, jobs_to, names, serve
 from qstash_jobs.clock import SystemClock
 from qstash_jobs.ledger.postgres.address import Address
 from qstash_jobs.ledger.postgres.ledger import open_postgres
+from qstash_jobs.publish.aside import Aside
 from qstash_jobs.publish.work import Try
 
 RUNNER = Path(__file__).parent / "faults" / "run_shared.py"
@@ -167,3 +168,17 @@ def test_runners_and_their_database_are_killed_and_nothing_is_lost_doubled_or_to
     assert (figures.kills, figures.restarts) == (5, 1)
     # a runner that begins while the database is down ends with the ledger's exit code
     assert set(figures.exits) <= {0, 6}
+
+
+def test_who_waits_for_another_runner_is_told_so_once(tmp_path: Path, postgres_url: str) -> None:
+    with serve(Service()) as server:
+        stage = Stage(tmp_path, server.url, address=postgres_url)
+        with closing(open_postgres(Address(url=postgres_url))) as other:
+            (envelope,) = stage.envelopes(jobs_to("m"), other)
+            notes: list[str] = []
+            aside = Aside(other, stage.clock, notes.append)
+            aside.put(0, envelope)
+            for _ in range(12):
+                stage.clock.advance(1.1)
+                assert aside.due() == [0]
+    assert notes == ["1 message is with other runners; waiting for them"]

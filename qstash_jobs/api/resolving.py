@@ -6,7 +6,7 @@ from datetime import datetime
 from qstash_jobs.api.finding import find_key
 from qstash_jobs.api.keys import lock_scope
 from qstash_jobs.boundary import Ledger, Scope
-from qstash_jobs.errors import UsageError
+from qstash_jobs.errors import LockedError, UsageError
 from qstash_jobs.record import Evidence, Record, Result, State, Verdict, Witness
 from qstash_jobs.state import DOUBTFUL, change
 
@@ -23,6 +23,10 @@ def resolve(ledger: Ledger, record: Record, verdict: Verdict, *, who: str, at: d
         (known,) = ledger.find([record.slot])
         if known is None or known.state not in DOUBTFUL or known.slot.generation != record.slot.generation:
             raise UsageError(f"{record.name} is not in doubt any more; see qstash-jobs show {record.id[:11]}")
+        if known.is_held:
+            raise LockedError(
+                f"a runner that was cut off may be sending {record.name} still; try again in a minute"
+            )
         change(known.state, state)
         ledger.write(
             results=[Result(slot=known.slot, attempt=known.attempt, state=state, settled_at=at)],

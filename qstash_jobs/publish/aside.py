@@ -4,7 +4,7 @@ Only a ledger that several runners share puts anything here.
 """
 
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Envelope
@@ -17,13 +17,19 @@ MOST = 5_000
 
 LOOK_AGAIN_S = 1.0
 
+TOLD_AFTER_S = 5.0
+"""Who waits for longer is told what for, once."""
+
 
 class Aside:
     """Keeps messages in their order, by the place that each has in the run."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, note: Callable[[str], None]) -> None:
+        """`note` is told of a long wait."""
         self._ledger = ledger
         self._clock = clock
+        self._note = note
+        self._tell_s: float | None = None
         self._waiting: dict[int, Envelope] = {}
         self._queues: dict[str, list[int]] = {}
         """The places of those that have a queue, the first one first."""
@@ -60,6 +66,7 @@ class Aside:
         if not self._waiting or self._clock.monotonic_s() < self._next_s:
             return []
         self._next_s = self._clock.monotonic_s() + LOOK_AGAIN_S
+        self._tell()
         return sorted(self._waiting)
 
     def take(self, place: int) -> Envelope:
@@ -79,6 +86,18 @@ class Aside:
                 envelope=self.take(place),
                 state=State.SENDING,
                 reason="another runner has it; what becomes of it is in the ledger",
+            )
+
+    def _tell(self) -> None:
+        now_s = self._clock.monotonic_s()
+        if self._tell_s is None:
+            self._tell_s = now_s + TOLD_AFTER_S
+        elif now_s >= self._tell_s:
+            self._tell_s = float("inf")
+            number = len(self._waiting)
+            verb = "is" if number == 1 else "are"
+            self._note(
+                f"{number:,} {'message' if number == 1 else 'messages'} {verb} with other runners; waiting for them"
             )
 
     def _is_behind(self, queue: str, place: int) -> bool:

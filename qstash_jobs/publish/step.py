@@ -49,7 +49,7 @@ def publish(
         inquiry=inquiry, ledger=ledger, clock=clock, resends=options.resends_doubts, stopping=stopping
     )
     strangers = Strangers(inquiry=inquiry, ledger=ledger, clock=clock, stopping=stopping, note=note)
-    aside = Aside(ledger, clock)
+    aside = Aside(ledger, clock, note)
     journal = Journal(ledger, run=run, tell=tell, queues=queues, aside=aside)
     source = Source(
         envelopes,
