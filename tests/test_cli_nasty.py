@@ -145,13 +145,13 @@ def test_a_server_that_is_not_there_ends_the_run_with_everything_still_planned(c
 
 
 LEDGERS = {
-    "mysql://host/db": (2, "write sqlite:///PATH, with an absolute path"),
+    "mysql://host/db": (2, "write sqlite:///PATH with an absolute path, or postgresql://"),
     "sqlite://relative.db": (2, "with an absolute path"),
     "relative.db": (2, "with an absolute path"),
     "sqlite:///": (2, "with an absolute path"),
     "sqlite:///:memory:": (2, "with an absolute path"),
     "sqlite:///~/ledger.db": (2, "with an absolute path"),
-    "postgresql://host/db": (2, "this version keeps its ledger in SQLite"),
+    "postgresql://127.0.0.1:9/db": (6, "the ledger postgresql://127.0.0.1:9/db cannot be reached"),
     "postgresql://user:s3cret@host/db": (
         2,
         "may hold no password: every process list would show it; set PGPASSWORD",
