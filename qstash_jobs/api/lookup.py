@@ -11,7 +11,7 @@ from qstash_jobs.problem import Location, Problem, Severity
 from qstash_jobs.resources import Resources
 from qstash_jobs.wire.http import Request
 from qstash_jobs.wire.refusal import Failure
-from qstash_jobs.wire.resources import ask_groups, ask_queues, read_names
+from qstash_jobs.wire.resources.lists import ask_groups, ask_queues, read_names
 
 
 def look_up(named: Named, resources: Resources, service: Service, clock: Clock) -> list[Problem]:

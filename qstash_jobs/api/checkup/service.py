@@ -19,7 +19,7 @@ from qstash_jobs.transport.proxy import find_proxy
 from qstash_jobs.transport.trust import trust
 from qstash_jobs.wire.http import Answer, Reply
 from qstash_jobs.wire.refusal import read_loss, read_refusal
-from qstash_jobs.wire.resources import ask_schedules
+from qstash_jobs.wire.resources.lists import ask_schedules
 from qstash_jobs.wire.server import Server
 
 PATIENCE_S = 10.0
