@@ -219,7 +219,7 @@ JSON = st.one_of(
     st.sampled_from([None, True, False, 0, -1, 2**40, 1.5, [], {}, [{}], [{"url": 1}], [{"url": "u"}]]),
     TEXTS,
     st.lists(TEXTS, max_size=2),
-    st.dictionaries(TEXTS, st.lists(TEXTS, max_size=2) | TEXTS | st.integers(), max_size=2),
+    st.dictionaries(TEXTS, st.lists(TEXTS, max_size=2) | TEXTS | st.integers(-9, 9), max_size=2),
 )
 
 
