@@ -87,38 +87,44 @@ class ChaosQStash:
     # what it does
 
     def __call__(self, peer: Peer) -> None:
-        while True:
+        goes_on = True
+        while goes_on:
             fate = self._draw()
             if isinstance(fate, Leaving):
-                fate.leave(peer)
+                if fate.leave(peer):
+                    self._count(fate)
                 return
-            raw = peer.read_request()
-            if not raw:
+            if not (raw := peer.read_request()):
                 return
             self._happen()
             if raw.startswith(b"GET "):
-                if not self._answer_question(raw, peer, fate):
-                    return
-                continue
-            self.requests += 1
-            call = read_call(raw)
-            if fate is None or not fate.suits(call):
-                peer.write(self.answer(call))
-            elif not fate.act(self, call, peer):
-                return
+                goes_on = self._answer_question(raw, peer, fate)
+            else:
+                goes_on = self._answer_call(read_call(raw), peer, fate)
             self._happen()
 
-    def _draw(self) -> "Fate | Leaving | None":
+    def _answer_call(self, call: Call, peer: Peer, fate: "Fate | None") -> bool:
         with self._moved:
+            self.requests += 1
             if self.plan:
                 fate = self.plan.pop(0)
-            elif self.random.random() < self.share:
-                fate = self.random.choices(FATES, WEIGHTS)[0]
-                fate = fate.make(self.random) if isinstance(fate, Chance) else fate
-            else:
+        if fate is None or not fate.suits(call):
+            peer.write(self.answer(call))
+            return True
+        self._count(fate)
+        return fate.act(self, call, peer)
+
+    def _draw(self) -> "Fate | Leaving | None":
+        """Choose what will become of the next request of a connection, before it has come."""
+        with self._moved:
+            if self.random.random() >= self.share:
                 return None
+            fate = self.random.choices(FATES, WEIGHTS)[0]
+            return fate.make(self.random) if isinstance(fate, Chance) else fate
+
+    def _count(self, fate: "Fate | Leaving") -> None:
+        with self._moved:
             self.fates[fate.name] += 1
-            return fate
 
     def _happen(self) -> None:
         with self._moved:
@@ -239,9 +245,11 @@ class Leaving:
     after_bytes: int
     reset: bool
 
-    def leave(self, peer: Peer) -> None:
-        peer.read_bytes(self.after_bytes)
+    def leave(self, peer: Peer) -> bool:
+        """Say whether anything had come."""
+        came = peer.read_bytes(self.after_bytes)
         (peer.reset if self.reset else peer.close)()
+        return bool(came)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -397,7 +405,7 @@ def takes_some(service: ChaosQStash, call: Call, peer: Peer) -> bool:
 
 def _leaves(random: Random) -> Leaving:
     return Leaving(
-        name="request cut", after_bytes=random.choice([0, 1, 20, 200, 600]), reset=random.random() < 0.5
+        name="request cut", after_bytes=random.choice([1, 20, 200, 600]), reset=random.random() < 0.5
     )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from faults.kills import WAYS, choose, fail_at, find_seams, kill_at
+from faults.kills import WAYS, break_disk, can_mount, choose, fill_disk, find_seams, kill_at
 from faults.trial import Launcher
 
 EVERY = 20
@@ -28,4 +28,19 @@ def test_a_disk_that_breaks_at_any_statement_ends_in_6_and_hides_nothing(
     statements = find_seams(tmp_path / "quiet", launcher, words)["before a statement"]
     for first in range(1, statements + 1, EVERY // 2):
         fail = (first, times, when)
-        assert not list(fail_at(tmp_path / str(first), launcher, words, fail)), fail
+        assert not list(break_disk(tmp_path / str(first), launcher, words, fail=fail)), fail
+
+
+@pytest.mark.parametrize("words", WAYS.values(), ids=WAYS.keys())
+def test_a_file_system_that_is_full_at_any_moment_hides_nothing(
+    tmp_path: Path, launcher: Launcher, words: tuple[str, ...]
+) -> None:
+    """As root on file systems of many sizes; else no file may grow past a size."""
+    if can_mount(tmp_path):
+        for number, size_bytes in enumerate(range(8_000, 220_000, 7_000)):
+            found = fill_disk(tmp_path / str(number), launcher, words, size_bytes=size_bytes)
+            assert not list(found), size_bytes
+        return
+    for number, size_bytes in enumerate(range(4_000, 100_000, 4_000)):
+        found = break_disk(tmp_path / str(number), launcher, words, file_bytes=size_bytes)
+        assert not list(found), size_bytes

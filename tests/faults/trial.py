@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -130,6 +131,7 @@ class Trial:
         self.lives: list[Life] = []
         self.ledger_path = folder / "state" / "ledger.db"
         self._launcher = launcher
+        self._numbers = count()
         self._environment = {
             "QSTASH_URL": url,
             "QSTASH_TOKEN": "token",
@@ -153,17 +155,23 @@ class Trial:
     def shared(self) -> SharedTime:
         return self.service.shared
 
-    def live(self, *more: str, kill_after: tuple[int, float] | None = None, **order: Any) -> Life:
+    def live(
+        self,
+        *more: str,
+        kill_after: tuple[int, float] | None = None,
+        launcher: Launcher | None = None,
+        **order: Any,
+    ) -> Life:
         """Let a process run to its end, and judge it.
 
         `kill_after` kills it when so many more things have happened at the server, and so many seconds have passed.
         """
-        number = len(self.lives)
+        number, launcher = next(self._numbers), launcher or self._launcher
         paths = {name: self.folder / f"{name}-{number}" for name in ("stdout", "stderr", "crossings")}
         words = ["run", "mail.yaml", "--run-key", "k", "--format", "jsonl", "--yes", *more]
         ledger = order.pop("ledger", self.ledger_path)
         first = self.service.events
-        pid = self._launcher.begin(
+        pid = launcher.begin(
             {
                 "words": [*words, "--ledger", f"sqlite://{ledger}"],
                 "folder": str(self.folder),
@@ -179,7 +187,7 @@ class Trial:
         if kill_after is not None:
             killer = Thread(target=self._kill, args=(pid, has_ended, first, *kill_after))
             killer.start()
-        ended = self._launcher.wait()
+        ended = launcher.wait()
         has_ended.set()
         if killer is not None:
             killer.join(10)
