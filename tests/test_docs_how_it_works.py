@@ -32,6 +32,7 @@ SIDE_ROADS = {
         "clock",
         "cron",
         "errors",
+        "fixture",
         "follow",
         "git",
         "grammar",

@@ -101,7 +101,7 @@ def call(line: str, names: dict[str, str]) -> object:
 
 
 def test_the_example_prints_what_the_page_shows() -> None:
-    [code] = read_blocks(PAGE, "python")
+    code, _of_the_fixture = read_blocks(PAGE, "python")
     printed = io.StringIO()
     with redirect_stdout(printed):
         names: dict[str, object] = {}

@@ -1,8 +1,10 @@
 """A QStash-compatible server for this machine: requests in, deliveries out, nothing else leaves the process."""
 
+from qstash_jobs.local.seen import SeenMessage
 from qstash_jobs.local.serve import LocalServer, start_server
 from qstash_jobs.local.setup import Limits
 from qstash_jobs.local.sink import Delivery, SinkAnswer
+from qstash_jobs.local.stand_in import StandIn
 from qstash_jobs.local.world.account import DEV_USERS, Retention, User
 from qstash_jobs.local.world.quota import FIXED, FREE, PAYG, Quota
 from qstash_jobs.local.world.switches import Switches
@@ -17,7 +19,9 @@ __all__ = [
     "LocalServer",
     "Quota",
     "Retention",
+    "SeenMessage",
     "SinkAnswer",
+    "StandIn",
     "Switches",
     "User",
     "start_server",

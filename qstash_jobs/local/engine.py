@@ -1,7 +1,8 @@
 """The world in motion: what is due is delivered, and time moves on. Runs on one event loop, without tasks.
 
 Virtual time jumps to the next thing that is due as soon as nothing is under way and no request that publishes
-came for a moment: so that what is published together is ordered by its own delays.
+came for a moment: so that what is published together is ordered by its own delays. Where time stands still, only
+`advance` moves it.
 """
 
 import asyncio
@@ -88,7 +89,8 @@ class Engine:
 
     def _is_idle(self) -> bool:
         busy = self._soon or self.world.flights or self.world.pending_ms
-        return not busy and self.world.agenda.next_due_ms() is None
+        due_ms = self.world.agenda.next_due_ms()
+        return not busy and (due_ms is None or (self.world.stands_still and due_ms > self.world.now_ms))
 
     def _run(self) -> None:
         self._soon = False
@@ -111,14 +113,14 @@ class Engine:
             self.wake()
             return
         due_ms = world.agenda.next_due_ms()
-        if due_ms is None:
+        if due_ms is None or world.stands_still:
             self._tell_idle()
         elif world.real_time:
             self._look_again((due_ms - world.now_ms) / 1000)
         elif not world.flights and not self._holds:
             self._jump(due_ms)
         fires_ms = world.calendar.next_due_ms()
-        if fires_ms is not None:
+        if fires_ms is not None and not world.stands_still:
             self._look_again((fires_ms - world.calendar_ms) / 1000)
 
     def _jump(self, due_ms: int) -> None:

@@ -6,6 +6,7 @@ from typing import Self
 
 from qstash_jobs.errors import UsageError
 from qstash_jobs.local.recent import Recent, RecordedRequest
+from qstash_jobs.local.seen import SeenMessage, describe_message
 from qstash_jobs.local.setup import LOOPBACK, Limits, Setup, is_loopback
 from qstash_jobs.local.sink import AnswerFunction, Delivery
 from qstash_jobs.local.thread import ServiceThread, make_secret, real_ms
@@ -16,7 +17,7 @@ from qstash_jobs.local.world.quota import PAYG, Quota
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.local.world.resources import put_endpoints, put_queue
 from qstash_jobs.local.world.switches import Switches, change_switches
-from qstash_jobs.local.world.world import World
+from qstash_jobs.local.world.world import LONGEST_S, World
 
 
 class LocalServer:
@@ -61,6 +62,20 @@ class LocalServer:
         """List the last deliveries, at most 10,000, in the order of their answers."""
         return self._thread.ask(self._setup.deliveries.list)
 
+    def messages(self) -> list[SeenMessage]:
+        """List the first user's messages that are remembered, callbacks among them, in the order they came."""
+        return self._thread.ask(lambda: [describe_message(one) for one in self._account.messages.values()])
+
+    def next_due_s(self) -> float | None:
+        """Tell how much virtual time has to pass until something is due; None if nothing is."""
+
+        def look() -> float | None:
+            world = self._thread.engine.tick()
+            due_ms = world.agenda.next_due_ms()
+            return None if due_ms is None else max(0, due_ms - world.now_ms) / 1000
+
+        return self._thread.ask(look)
+
     def requests(self) -> list[RecordedRequest]:
         """List the last requests, at most 10,000, if the server was started to record them."""
         return self._thread.ask(self._setup.requests.list) if self._setup.requests is not None else []
@@ -96,6 +111,8 @@ class LocalServer:
 
     def advance(self, seconds: float) -> None:
         """Let virtual time pass; deduplication windows grow older by it too."""
+        if not 0 <= seconds <= LONGEST_S:
+            raise UsageError(f"time goes on by 0 to {LONGEST_S} seconds, not by {seconds}")
         self._change(lambda: self._thread.engine.tick().advance(round(seconds * 1000)))
 
     @contextmanager
@@ -113,7 +130,8 @@ class LocalServer:
     def wait_idle(self, timeout_s: float) -> bool:
         """Wait until nothing is left to deliver; False if that took longer.
 
-        What waits in a paused queue, or for a paused flow-control key, waits for somebody and does not count.
+        What waits in a paused queue, or for a paused flow-control key, waits for somebody and does not count; nor does
+        what is not due yet, where time stands still.
         """
         return self._thread.wait_idle(timeout_s)
 
@@ -149,6 +167,7 @@ def start_server(
     deliver: bool = False,
     allow_link_local: bool = False,
     real_time: bool = False,
+    stands_still: bool = False,
     record_requests: bool = False,
     answer: AnswerFunction | None = None,
     quota: Quota = PAYG,
@@ -162,9 +181,11 @@ def start_server(
 
     Deliveries go to a built-in receiver, which asks `answer` what to say; with `deliver` they go to their
     destinations, but for link-local addresses and metadata services, unless these are allowed. Time is virtual: delays
-    are kept in order, nobody waits for them; `real_time` follows the wall clock. Raises UsageError when the extra is
-    missing or the port is taken.
+    are kept in order, nobody waits for them; `real_time` follows the wall clock, and time that `stands_still` is moved
+    by `advance` alone. Raises UsageError when the extra is missing or the port is taken.
     """
+    if real_time and stands_still:
+        raise UsageError("time either follows the wall clock or stands still")
     try:
         import aiohttp  # noqa: F401 - the other modules import it, deep in a thread
     except ImportError as error:
@@ -182,6 +203,7 @@ def start_server(
         now_ms=real_ms(),
         make_secret=make_secret,
         real_time=real_time,
+        stands_still=stands_still,
         users=users,
         quota=quota,
         switches=_read_switches(switches),

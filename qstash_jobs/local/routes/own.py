@@ -9,8 +9,7 @@ from qstash_jobs.local.world.fault import Fault
 from qstash_jobs.local.world.faults import add_fault
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.local.world.switches import change_switches
-
-LONGEST_S = 100 * 365 * 86_400
+from qstash_jobs.local.world.world import LONGEST_S
 
 
 def faults(visit: Visit) -> Reply:

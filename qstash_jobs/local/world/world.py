@@ -2,7 +2,8 @@
 
 `now_ms` is virtual: it never goes back, and it may be moved ahead of the wall clock to the next thing that is due.
 `real_ms` is the wall clock, for signatures. `steady_ms` is the wall clock plus what was asked for by `advance`,
-for deduplication windows; `calendar_ms` is the same as far as that has passed, for schedules.
+for deduplication windows; `calendar_ms` is the same as far as that has passed, for schedules. In a world that stands
+still, the moment of its beginning takes the place of the wall clock.
 """
 
 import hmac
@@ -16,6 +17,9 @@ from qstash_jobs.local.world.dedup import DedupTable
 from qstash_jobs.local.world.quota import PAYG, Quota
 from qstash_jobs.local.world.switches import Switches
 
+LONGEST_S = 100 * 365 * 86_400
+"""The most that time can be asked to pass."""
+
 
 class World:
     """Accounts, and the agenda that they share."""
@@ -26,6 +30,7 @@ class World:
         now_ms: int,
         make_secret: Callable[[], str],
         real_time: bool = False,
+        stands_still: bool = False,
         users: Sequence[User] = DEV_USERS,
         quota: Quota = PAYG,
         switches: Switches | None = None,
@@ -35,6 +40,7 @@ class World:
         self.switches = switches or Switches()
         self.agenda = Agenda()
         self.real_time = real_time
+        self.stands_still = stands_still
         self.now_ms = now_ms
         self.real_ms = now_ms
         self.flights = 0
@@ -43,6 +49,7 @@ class World:
         self.calendar = Calendar()
         self.pending_ms = 0
         """How much of what was asked for by `advance` is still to pass."""
+        self._began_ms = now_ms
         self._advanced_ms = 0
         self._numbers = count(1)
         self._tokens = count(1)
@@ -62,7 +69,7 @@ class World:
     @property
     def steady_ms(self) -> int:
         """The wall clock, plus what `advance` added."""
-        return self.real_ms + self._advanced_ms
+        return (self._began_ms if self.stands_still else self.real_ms) + self._advanced_ms
 
     @property
     def calendar_ms(self) -> int:
