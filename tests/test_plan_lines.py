@@ -17,7 +17,7 @@ from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.job import read_job_file
 from qstash_jobs.mask import Mask
 from qstash_jobs.message import Callback, Dedup, DedupKind, FlowControl, Message, Redaction
-from qstash_jobs.plan import PlannedMessage, describe, hide_secrets, plan_message
+from qstash_jobs.plan.messages import PlannedMessage, describe, hide_secrets, plan_message
 from qstash_jobs.record import RunKey
 from qstash_jobs.report.curl import write_plan_curl
 from qstash_jobs.report.escape import UNSAFE

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_page import Page
 
-from qstash_jobs.plan import PlannedMessage
+from qstash_jobs.plan.messages import PlannedMessage
 from qstash_jobs.problem import Location, Problem
 from qstash_jobs.report.escape import UNSAFE, escape
 from qstash_jobs.report.layout import cut

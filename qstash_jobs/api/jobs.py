@@ -35,7 +35,7 @@ from qstash_jobs.api.world import (
     system_clock,
 )
 from qstash_jobs.errors import INTERRUPTED, UsageError
-from qstash_jobs.plan import PlannedMessage
+from qstash_jobs.plan.messages import PlannedMessage
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.publish import Ending, Options
 from qstash_jobs.report.deliveries import Followed

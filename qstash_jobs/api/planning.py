@@ -21,7 +21,7 @@ from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
-from qstash_jobs.plan import PlannedMessage, hide_secrets, plan_message
+from qstash_jobs.plan.messages import PlannedMessage, hide_secrets, plan_message
 from qstash_jobs.problem import Problem
 from qstash_jobs.publish.decide import Ask, Decision, Recall, Send, Skip, Wait, decide, look_up, refuse_window
 from qstash_jobs.publish.work import Try, gather

@@ -13,7 +13,7 @@ from qstash_jobs.value import dataclass
 
 if TYPE_CHECKING:
     from qstash_jobs.api.planning import Plan
-    from qstash_jobs.plan import Action, PlannedMessage
+    from qstash_jobs.plan.messages import Action, PlannedMessage
 
 
 @click.command("plan")

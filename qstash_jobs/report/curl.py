@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 
 from qstash_jobs.mask import MASKED, MIN_LENGTH, Mask
-from qstash_jobs.plan import PlannedMessage
+from qstash_jobs.plan.messages import PlannedMessage
 from qstash_jobs.report.escape import escape, quote_shell
 from qstash_jobs.wire.http import Request
 

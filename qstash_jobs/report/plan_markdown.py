@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby, islice
 
-from qstash_jobs.plan import PlannedMessage
+from qstash_jobs.plan.messages import PlannedMessage
 from qstash_jobs.problem import Problem
 from qstash_jobs.report.bodies import preview_body
 from qstash_jobs.report.markdown import write_code, write_fold, write_prose, write_table

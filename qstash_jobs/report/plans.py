@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 
 from qstash_jobs.mask import MASKED
-from qstash_jobs.plan import Action, PlannedMessage
+from qstash_jobs.plan.messages import Action, PlannedMessage
 from qstash_jobs.report.bodies import preview_body
 from qstash_jobs.report.escape import escape, write_json
 from qstash_jobs.report.layout import Style, pad, paint
