@@ -18,10 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-REQUIRED = "QSTASH_JOBS_TEST_POSTGRES"
+REQUIRED = "TEST_WITH_POSTGRES"
 """Set to `required`, a machine without a server fails the tests instead of skipping them."""
 
-VERSION = "QSTASH_JOBS_TEST_POSTGRES_VERSION"
+VERSION = "TEST_WITH_POSTGRES_VERSION"
 """Set to a major version, no other is taken; the wheel has several."""
 
 _USERS = ("postgres", "nobody")

@@ -12,7 +12,7 @@ import pytest
 
 from qstash_jobs.local import start_server
 
-REQUIRED = "QSTASH_JOBS_TEST_NODE"
+REQUIRED = "TEST_WITH_NODE"
 """Set to `required`, a machine without node or the SDK fails the test instead of skipping it."""
 
 SDK = "@upstash/qstash@2.12.0"
