@@ -92,6 +92,7 @@ def test_a_run_can_be_awaited(env, tmp_path):
     async def main():
         jobs = Jobs.load(write(tmp_path), env=env)
         assert (await jobs.validate_async()).problems == ()
+        assert [planned.action for planned in await jobs.plan_async(run_key="today")] == ["publish"]
         result = await jobs.run_async(run_key="today")
         return await jobs.follow_async(result.run, wait_s=5)
 

@@ -194,6 +194,16 @@ class Jobs:
         """`validate`, in a thread."""
         return await asyncio.to_thread(self.validate, strict=strict)
 
+    async def plan_async(
+        self, *, run_key: str | None = None, ledger: str | None = None, batch_size: int = 100
+    ) -> list[PlannedMessage]:
+        """`plan`, in a thread; the whole of it is held in memory."""
+
+        def read() -> list[PlannedMessage]:
+            return list(self.plan(run_key=run_key, ledger=ledger, batch_size=batch_size))
+
+        return await asyncio.to_thread(read)
+
     async def run_async(
         self,
         *,
