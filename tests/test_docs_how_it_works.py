@@ -65,6 +65,26 @@ def test_a_value_comes_from_the_module_that_the_page_names(names: str, modules: 
         assert any(hasattr(home, name) for home in homes), f"{name} is not in {modules}"
 
 
+def test_every_decision_has_a_number_of_its_own_in_its_name_and_its_title() -> None:
+    files = sorted((ROOT / "docs" / "decisions").iterdir())
+    assert [int(file.name.split("-")[0]) for file in files] == list(range(1, len(files) + 1))
+    for number, file in enumerate(files, 1):
+        assert file.read_text(encoding="utf-8").startswith(f"# {number}. ")
+
+
+def test_a_decision_is_linked_by_its_own_number() -> None:
+    links = [
+        link
+        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+        for link in re.findall(r"\[decision (\d+)\]\(([^)]*)\)", page.read_text(encoding="utf-8"))
+    ]
+    assert links
+    for number, path in links:
+        name = path.rpartition("/")[2]
+        assert int(name.split("-")[0]) == int(number)
+        assert (ROOT / "docs" / "decisions" / name).is_file()
+
+
 def test_there_are_values_and_paths() -> None:
     assert len(VALUES) > 10
     assert len(PATHS) > 10
