@@ -4,16 +4,19 @@ import json
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from faults.postgres_storm import Storm
-from publishing import Call, Service, Stage, jobs_to, names, serve
+from publishing import Call, Service, Stage, jobs_to, names, resets, serve
 
 from qstash_jobs.clock import SystemClock
 from qstash_jobs.ledger.postgres.address import Address
 from qstash_jobs.ledger.postgres.ledger import open_postgres
 from qstash_jobs.publish.aside import Aside
 from qstash_jobs.publish.work import Try
+from qstash_jobs.record import Endpoint, Result, State
 
 RUNNER = Path(__file__).parent / "faults" / "run_shared.py"
 
@@ -182,3 +185,86 @@ def test_who_waits_for_another_runner_is_told_so_once(tmp_path: Path, postgres_u
                 stage.clock.advance(1.1)
                 assert aside.due() == [0]
     assert notes == ["1 message is with other runners; waiting for them"]
+
+
+# while QStash's log is asked
+
+
+def publish_elsewhere(address: str, *, job: str = "m") -> None:
+    """Be another runner, which claims a message once more and gets it through."""
+    with closing(open_postgres(Address(url=address))) as other:
+        (known,) = [one for one in other.messages() if one.name.endswith(job)]
+        mine = replace(known, attempt=known.attempt + 1, state=State.SENDING, run="other", settled_at=None)
+        taken = other.write(intents=[mine])
+        assert not taken.claims
+        now = SystemClock().now()
+        endpoints = (Endpoint(message_id="msg_other"),)
+        other.write(
+            results=[
+                Result(
+                    slot=mine.slot,
+                    attempt=mine.attempt,
+                    state=State.PUBLISHED,
+                    settled_at=now,
+                    endpoints=endpoints,
+                )
+            ]
+        )
+
+
+@pytest.mark.parametrize("look", [1, 2])
+@pytest.mark.parametrize("killed", [True, False])
+@pytest.mark.parametrize("resends_doubts", [True, False])
+def test_what_another_runner_settles_while_the_log_is_asked_is_told_as_that_runner_settled_it(
+    tmp_path: Path, postgres_url: str, look: int, killed: bool, resends_doubts: bool
+) -> None:
+    service = Service(*[resets] * 5)
+    with serve(service) as server:
+        stage = Stage(tmp_path, server.url, address=postgres_url, lease_s=0.2)
+        if killed:
+            with closing(stage.open_ledger()) as first:
+                (envelope,) = stage.envelopes(jobs_to("m"), first)
+                first.write(intents=[Try(envelope=envelope, attempt=1).intent("run", stage.clock.instant())])
+            SystemClock().sleep(0.3)
+        else:
+            stage.run(jobs_to("m"))
+        sent_before = len(service.calls)
+        service.faults.clear()
+        stage.clock.advance(540)
+        moments: list[float] = []
+
+        def now() -> float:
+            moments.append(stage.clock.now().timestamp())
+            if len(moments) == look:
+                publish_elsewhere(postgres_url)
+            return moments[-1]
+
+        service.log.now = now
+        went = stage.run(jobs_to("m"), resends_doubts=resends_doubts)
+        assert stage.states == {"m": "published"}
+        (told,) = went.told
+        assert (str(told.state), told.endpoints[0].message_id) == ("skipped", "msg_other")
+    assert len(service.calls) == sent_before
+
+
+def test_a_duplicate_that_another_runner_has_settled_meanwhile_is_told_as_that_runner_settled_it(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    """The runner's answer comes so late that another one has taken the message over."""
+    service = Service()
+    with serve(service) as server:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        Stage(elsewhere, server.url).run(jobs_to("m"))
+        stage = Stage(tmp_path, server.url, address=postgres_url, lease_s=1.2)
+        service.log.lists = lambda message_id: False
+
+        def overtake(call: Call) -> None:
+            SystemClock().sleep(1.3)
+            publish_elsewhere(postgres_url)
+
+        service.on_call = overtake
+        went = stage.run(jobs_to("m"))
+        assert stage.states == {"m": "published"}
+        (told,) = went.told
+    assert (str(told.state), told.endpoints[0].message_id) == ("skipped", "msg_other")

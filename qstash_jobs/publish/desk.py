@@ -225,7 +225,7 @@ class Desk:
             if goes_again:
                 again.append(item.again(left, sent_at=flight.claimed_at))
             elif can_be_asked(left):
-                self.questions.strangers.take(left)
+                self.questions.strangers.take(item.place, left)
             else:
                 self.journal.settle(left)
         self._draw_conclusions(outcomes, event)

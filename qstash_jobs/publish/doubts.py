@@ -13,7 +13,8 @@ from qstash_jobs.envelope import Envelope
 from qstash_jobs.errors import StopError
 from qstash_jobs.identity import message_label
 from qstash_jobs.inquiry import Inquiry, Sighting
-from qstash_jobs.publish.decide import Ask
+from qstash_jobs.publish.aside import Aside
+from qstash_jobs.publish.decide import Ask, Wait
 from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.publish.work import Try
 from qstash_jobs.record import Evidence, Instant, Result, State, Verdict, Witness
@@ -34,6 +35,7 @@ _UNLABELLED = "`run_labels: false` keeps QStash's log from telling"
 class Waiting:
     """A message that the log did not list, and when to ask again."""
 
+    place: int
     envelope: Envelope
     ask: Ask
     at_s: float
@@ -48,12 +50,14 @@ class Doubts:
         inquiry: Inquiry,
         ledger: Ledger,
         clock: Clock,
+        aside: Aside,
         resends: bool,
         stopping: Callable[[], bool],
     ) -> None:
         self._inquiry = inquiry
         self._ledger = ledger
         self._clock = clock
+        self._aside = aside
         self._resends = resends
         self._stopping = stopping
         self._waiting: list[Waiting] = []
@@ -66,19 +70,33 @@ class Doubts:
         """Return when to look again, on the monotonic clock."""
         return min((one.at_s for one in self._waiting), default=None)
 
-    def look(self, envelope: Envelope, ask: Ask, *, waited: bool = False) -> Settlement | Try | None:
+    def look(
+        self, place: int, envelope: Envelope, ask: Ask, *, waited: bool = False
+    ) -> Settlement | Try | Wait | None:
         """Ask about a message: it is settled, or sent again, or, with None, to be asked about later in this run.
 
-        `waited` says that this run has asked before, long enough ago.
+        With Wait, another runner has taken it over meanwhile, and it stands aside. `waited` says that this run has
+        asked before, long enough ago.
         """
+        found = self._look(envelope, ask, waited=waited)
+        if isinstance(found, Ask):
+            at_s = self._clock.monotonic_s() + BETWEEN_LOOKS_S
+            self._waiting.append(Waiting(place=place, envelope=envelope, ask=found, at_s=at_s))
+            return None
+        if isinstance(found, Wait):
+            self._aside.put(place, envelope)
+        return found
+
+    def _look(self, envelope: Envelope, ask: Ask, *, waited: bool) -> Settlement | Try | Wait | Ask:
+        """Ask about a message; what comes out is the question itself where it is to be asked again."""
         if not envelope.message.run_labels and not ask.may_resend:
             return self._conclude(envelope, ask, _UNLABELLED)
         if self._stopping():
-            return _hold(envelope, ask, "the run was stopped before QStash's log was asked")
+            return self._hold(envelope, ask, "the run was stopped before QStash's log was asked")
         try:
             sighting = self._inquiry.find(message_label(envelope.id))
         except StopError as error:
-            return _hold(envelope, ask, str(error))
+            return self._hold(envelope, ask, str(error))
         now = self._clock.instant()
         if sighting.endpoints:
             return self._publish(envelope, ask, sighting, now)
@@ -94,19 +112,19 @@ class Doubts:
         due = [one for one in self._waiting if one.at_s <= now_s]
         self._waiting = [one for one in self._waiting if one.at_s > now_s]
         for one in due:
-            settled = self.look(one.envelope, one.ask, waited=True)
-            if settled is not None:
+            settled = self.look(one.place, one.envelope, one.ask, waited=True)
+            if isinstance(settled, Settlement | Try):
                 yield settled
 
     def leave(self) -> Iterator[Settlement]:
         """Give up on what waits for another look, because the run ends."""
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            yield _hold(one.envelope, one.ask, "QStash's log does not list it yet")
+            yield _leave_in_doubt(one.envelope, one.ask, "QStash's log does not list it yet")
 
-    def _publish(self, envelope: Envelope, ask: Ask, sighting: Sighting, now: Instant) -> Settlement:
+    def _publish(self, envelope: Envelope, ask: Ask, sighting: Sighting, now: Instant) -> Settlement | Wait:
         record = ask.record
-        self._ledger.write(
+        outrun = self._ledger.write(
             results=[
                 Result(
                     slot=record.slot,
@@ -118,6 +136,8 @@ class Doubts:
             ],
             evidence=[_evidence(ask, now, Verdict.PUBLISHED)],
         )
+        if outrun.results:
+            return Wait()
         return Settlement(
             envelope=envelope,
             state=State.PUBLISHED,
@@ -129,7 +149,7 @@ class Doubts:
 
     def _note_absence(
         self, envelope: Envelope, ask: Ask, now: Instant, *, waited: bool
-    ) -> Settlement | Try | None:
+    ) -> Settlement | Try | Wait | Ask:
         """Write down that the log did not list it; the second time that is all that will ever be known."""
         record = ask.record
         (known,) = self._ledger.find_evidence([record.slot])
@@ -148,22 +168,29 @@ class Doubts:
                 status=record.status,
                 error=record.error,
             )
-            self._ledger.write(
+            outrun = self._ledger.write(
                 results=[in_doubt] if was_sending else (), evidence=[_evidence(ask, now, Verdict.ABSENT)]
             )
+            if outrun.results:
+                return Wait()
         if waited or any(now.wall - at >= timedelta(seconds=BETWEEN_LOOKS_S) for at in absences):
             return self._conclude(envelope, ask, "QStash's log does not list it")
         if was_sending:
-            ask = replace(ask, record=replace(record, state=State.IN_DOUBT, settled_at=now.wall))
-        at_s = self._clock.monotonic_s() + BETWEEN_LOOKS_S
-        self._waiting.append(Waiting(envelope=envelope, ask=ask, at_s=at_s))
-        return None
+            return replace(ask, record=replace(record, state=State.IN_DOUBT, settled_at=now.wall))
+        return ask
 
-    def _conclude(self, envelope: Envelope, ask: Ask, why: str) -> Settlement | Try:
+    def _conclude(self, envelope: Envelope, ask: Ask, why: str) -> Settlement | Try | Wait:
         """Leave it in doubt, or send it again where that is wanted: a second message would be new to QStash."""
         if self._resends:
             return _send_again(envelope, ask, self._clock.instant())
-        return _hold(envelope, ask, why)
+        return self._hold(envelope, ask, why)
+
+    def _hold(self, envelope: Envelope, ask: Ask, why: str) -> Settlement | Wait:
+        """Leave it in doubt, unless another runner has found out more since this one read of it."""
+        (known,) = self._ledger.find([ask.record.slot])
+        if known is not None and (known.attempt, known.state) != (ask.record.attempt, ask.record.state):
+            return Wait()
+        return _leave_in_doubt(envelope, ask, why)
 
     def _is_right(self, now: Instant, sighting: Sighting) -> bool:
         """Say whether this machine's wall clock can be trusted: it was not set back, and QStash's is the same."""
@@ -182,7 +209,7 @@ def _send_again(envelope: Envelope, ask: Ask, since: Instant) -> Try:
     )
 
 
-def _hold(envelope: Envelope, ask: Ask, why: str) -> Settlement:
+def _leave_in_doubt(envelope: Envelope, ask: Ask, why: str) -> Settlement:
     return Settlement(
         envelope=envelope,
         state=State.IN_DOUBT,

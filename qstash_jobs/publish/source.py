@@ -175,7 +175,7 @@ class Source:
                     place=place,
                 )
             case Skip():
-                self._skip_over(_settled(envelope, decision.record, "skipped", decision.reason))
+                self._skip_over(place, _settled(envelope, decision.record, "skipped", decision.reason))
             case Recall():
                 self._recall(envelope, decision, now)
             case Ask():
@@ -184,20 +184,20 @@ class Source:
                 self._aside.put(place, envelope)
         return None
 
-    def _skip_over(self, settlement: Settlement) -> None:
+    def _skip_over(self, place: int, settlement: Settlement) -> None:
         """Tell of what is done with; of a duplicate that nobody has been asked about, once somebody has."""
         if settlement.foreign and not self._strangers.is_known(settlement):
-            self._strangers.take(settlement)
+            self._strangers.take(place, settlement)
         else:
             self._tell(settlement)
 
     def _ask(self, place: int, envelope: Envelope, ask: Ask) -> Try | None:
-        settled = self._doubts.look(envelope, ask)
+        settled = self._doubts.look(place, envelope, ask)
         if isinstance(settled, Try):
             return replace(settled, place=place)
-        if settled is not None:
+        if isinstance(settled, Settlement):
             self._tell(settled)
-        if settled is None or settled.state is State.IN_DOUBT:
+        if settled is None or (isinstance(settled, Settlement) and settled.state is State.IN_DOUBT):
             self._held.stop(envelope.message)
         return None
 

@@ -45,11 +45,18 @@ def publish(
     queues, health = Queues(), Health()
     flights: dict[int, Flight] = {}
     inquiry = Inquiry(open_line, clock)
-    doubts = Doubts(
-        inquiry=inquiry, ledger=ledger, clock=clock, resends=options.resends_doubts, stopping=stopping
-    )
-    strangers = Strangers(inquiry=inquiry, ledger=ledger, clock=clock, stopping=stopping, note=note)
     aside = Aside(ledger, clock, note)
+    doubts = Doubts(
+        inquiry=inquiry,
+        ledger=ledger,
+        clock=clock,
+        aside=aside,
+        resends=options.resends_doubts,
+        stopping=stopping,
+    )
+    strangers = Strangers(
+        inquiry=inquiry, ledger=ledger, clock=clock, aside=aside, stopping=stopping, note=note
+    )
     journal = Journal(ledger, run=run, tell=tell, queues=queues, aside=aside)
     source = Source(
         envelopes,

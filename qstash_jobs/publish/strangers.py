@@ -11,6 +11,7 @@ from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.errors import StopError
 from qstash_jobs.identity import message_label
 from qstash_jobs.inquiry import Inquiry
+from qstash_jobs.publish.aside import Aside
 from qstash_jobs.publish.settlement import Settlement
 from qstash_jobs.record import Evidence, Result, State, Verdict, Witness
 from qstash_jobs.state import change
@@ -34,15 +35,18 @@ class Strangers:
         inquiry: Inquiry,
         ledger: Ledger,
         clock: Clock,
+        aside: Aside,
         stopping: Callable[[], bool],
         note: Callable[[str], None],
     ) -> None:
         self._inquiry = inquiry
         self._ledger = ledger
         self._clock = clock
+        self._aside = aside
         self._stopping = stopping
         self._note = note
-        self._gathered: list[Settlement] = []
+        self._gathered: list[tuple[int, Settlement]] = []
+        """Each with its place in the run."""
         self._ends_s: float | None = None
 
     def __bool__(self) -> bool:
@@ -52,9 +56,9 @@ class Strangers:
     def is_full(self) -> bool:
         return len(self._gathered) >= MOST
 
-    def take(self, settlement: Settlement) -> None:
+    def take(self, place: int, settlement: Settlement) -> None:
         """Take a message that QStash calls a duplicate; its settlement holds if nothing else is found out."""
-        self._gathered.append(settlement)
+        self._gathered.append((place, settlement))
 
     def is_known(self, settlement: Settlement) -> bool:
         """Say whether it was asked about before, or cannot be."""
@@ -64,16 +68,17 @@ class Strangers:
     def leave(self) -> list[Settlement]:
         """Give them back unasked, because the run ends."""
         gathered, self._gathered = self._gathered, []
-        return gathered
+        return [settlement for _, settlement in gathered]
 
     def resolve(self) -> Iterator[Settlement]:
         """Ask about all of them, write down what is found, and say what became of each."""
-        gathered = self.leave()
+        asked, self._gathered = self._gathered, []
         try:
-            labels = self._find_labels([one.endpoints[0].message_id for one in gathered])
+            labels = self._find_labels([one.endpoints[0].message_id for _, one in asked])
         except StopError:  # without the log they are what QStash's answer says
-            yield from gathered
+            yield from self._not_taken_over(asked)
             return
+        gathered = list(self._not_taken_over(asked))
         ours = {id(one) for one in gathered if _label(one) in labels.get(one.endpoints[0].message_id, ())}
         if not self._stopping():
             self._write(gathered, ours)
@@ -102,6 +107,15 @@ class Strangers:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             found |= self._inquiry.find_labels(left)
         return found
+
+    def _not_taken_over(self, asked: Iterable[tuple[int, Settlement]]) -> Iterator[Settlement]:
+        """Let those stand aside that another runner has claimed since: what becomes of them is for that one to say."""
+        for place, one in asked:
+            (known,) = self._ledger.find([one.envelope.slot])
+            if known is None or (known.attempt, known.state) == (one.attempts, State.DEDUPLICATED):
+                yield one
+            else:
+                self._aside.put(place, one.envelope)
 
     def _write(self, gathered: Iterable[Settlement], ours: set[int]) -> None:
         now = self._clock.now()
