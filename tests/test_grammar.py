@@ -20,8 +20,33 @@ from qstash_jobs.grammar import (
     read_seconds,
     read_window,
     show_seconds,
+    show_word,
     write_seconds,
 )
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("Grüße, 世界", "Grüße, 世界"),
+        ("a\nb\tc", r"a\nb\tc"),
+        ("\x1b[31m", r"\x1b[31m"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("\u200b", r"\u200b"),
+        ("\U000e0041", r"\U000e0041"),
+        ("123456789abc", "123456789abc"),
+        ("123456789abcd", "123456789ab…"),
+    ],
+)
+def test_a_word_in_a_message_is_one_line_of_which_every_character_can_be_seen(word: str, shown: str) -> None:
+    assert show_word(word, most=12) == shown
+
+
+def test_no_two_words_that_fit_are_shown_as_one_that_misleads() -> None:
+    unseen = [chr(point) for point in range(0x11000) if not chr(point).isprintable()]
+    shown = [show_word(one, most=80) for one in unseen]
+    assert len(set(shown)) == len(unseen)
+    assert all(one.isascii() and one.isprintable() for one in shown)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from qstash_jobs.document.fault import Fault
 from qstash_jobs.document.limits import MOST_ALIASES, MOST_LEVELS, MOST_NODES, MOST_PROBLEMS
-from qstash_jobs.grammar import nearest
+from qstash_jobs.grammar import nearest, show_word
 
 SHOWN = 60
 """Characters of a user's word that a message repeats."""
@@ -13,8 +13,7 @@ SHOWN = 60
 
 def show(word: str) -> str:
     """Show a user's word in quotes, on one line, shortened."""
-    cut = word if len(word) <= SHOWN else word[: SHOWN - 1] + "…"
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in cut) + '"'
+    return f'"{show_word(word, most=SHOWN)}"'
 
 
 def duplicate_key(index: int, key: str, line: int | None) -> Fault:

@@ -5,6 +5,7 @@ from qstash_jobs.grammar.env_file import read_env_file
 from qstash_jobs.grammar.error import GrammarError
 from qstash_jobs.grammar.names import is_dedup_id, is_header_name, is_job_id, is_label, is_wire_name, nearest
 from qstash_jobs.grammar.retry_delay import MOST_RETRIES, RetryDelay, read_retry_delay
+from qstash_jobs.grammar.visible import show_word, write_visible
 
 __all__ = [
     "LONGEST_S",
@@ -22,5 +23,7 @@ __all__ = [
     "read_seconds",
     "read_window",
     "show_seconds",
+    "show_word",
     "write_seconds",
+    "write_visible",
 ]

@@ -1,5 +1,7 @@
 """A text that cannot be read -> what is wrong with it, what would mend it, and where."""
 
+from qstash_jobs.grammar.visible import show_word
+
 
 class GrammarError(ValueError):
     """the text cannot be read"""
@@ -17,5 +19,4 @@ SHOWN = 40
 
 def quote(text: str) -> str:
     """Show a text inside a message: in quotes, on one line, shortened."""
-    shown = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-    return '"' + "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in shown) + '"'
+    return f'"{show_word(text, most=SHOWN)}"'

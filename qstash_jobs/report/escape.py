@@ -6,6 +6,8 @@ Foreign is everything that this program did not write itself: names, paths, bodi
 import json
 import re
 
+from qstash_jobs.grammar import write_visible
+
 # Unicode 14, categories Cc, Cf, Cs, Zl and Zp, and the letters that fonts draw as nothing; less the format
 # characters that can be seen, such as the Arabic number signs
 _INVISIBLE = (
@@ -24,8 +26,6 @@ _PLAIN_IN_SHELL = re.compile("[A-Za-z0-9_./:@-]+")
 
 # github.com/actions/runner, src/Runner.Common/ActionCommand.cs: `::name::` and `##[name]`, blanks before them or not
 _COMMAND = re.compile(r"^(\s*)([:#])(?=:|#\[)")
-
-_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def escape(text: str) -> str:
@@ -88,13 +88,7 @@ def _write_command(match: re.Match[str]) -> str:
 
 
 def _write_visible(match: re.Match[str]) -> str:
-    character = match[0]
-    point = ord(character)
-    if character in _SHORT:
-        return _SHORT[character]
-    if point <= 0xFF:
-        return f"\\x{point:02x}"
-    return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
+    return write_visible(match[0])
 
 
 def _write_json_escape(match: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 
+from qstash_jobs.grammar import show_word
 from qstash_jobs.value import dataclass
 
 # RFC 3986, appendix B, less what is no http(s)
@@ -62,8 +63,7 @@ SHOWN = 80
 
 def show(text: str) -> str:
     """Write a part of an address in a message: on one line, shortened."""
-    short = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in short)
+    return show_word(text, most=SHOWN)
 
 
 def read_address(text: str) -> Address:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from qstash_jobs.grammar import show_word
 from qstash_jobs.problem import Path
 
 SHOWN = 60
@@ -21,8 +22,7 @@ NOUNS = {
 
 def show(text: str) -> str:
     """Write a text inside a message: in backquotes, on one line, shortened."""
-    short = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-    return "`" + "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in short) + "`"
+    return f"`{show_word(text, most=SHOWN)}`"
 
 
 def name(path: Path) -> str:
