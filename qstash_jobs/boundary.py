@@ -222,10 +222,11 @@ class Ledger(Protocol):
         """List messages in the order of keys, jobs and rows; of a run: those of its keys that it wrote last."""
 
     def find_messages(self, text: str, *, run: str | None = None) -> list[Record]:
-        """Find messages by a QStash id, by our `qj-…` id or its beginning, or by full name; at most 20.
+        """Find messages by a QStash id, by our `qj-…` id or its beginning, or by name; at most 20.
 
-        Those written last come first. The bare name of a job with rows means any of its messages. With a run, only
-        the messages of its keys count, whichever run wrote them.
+        Those written last come first. The name of a job with rows means any of its messages. Where nothing has the
+        text as its full name, the bare id of a job will do. With a run, only the messages of its keys count,
+        whichever run wrote them.
         """
 
     def windows(self) -> Iterator[Window]:

@@ -552,6 +552,33 @@ def test_a_message_is_found_by_its_full_name(ledger: Ledger, slot: Slot) -> None
     assert ledger.find_messages(find(ledger, slot).name) == [record(slot)]
 
 
+def test_the_bare_id_of_a_job_finds_its_messages_where_no_full_name_is_that(ledger: Ledger) -> None:
+    key = new_key(ledger)
+    slots = [
+        Slot(key=key, job="hello"),
+        Slot(key=key, job="jobs/hello"),
+        Slot(key=key, job="jobs/set:hello"),
+        Slot(key=key, job="jobs/set:bye", row=1, row_key="ann"),
+        Slot(key=key, job="jobs/set:bye", row=2, row_key="bob"),
+        Slot(key=key, job="more/bye"),
+        Slot(key=key, job="more/goodbye"),
+        Slot(key=key, job="more/b_e"),
+    ]
+    ledger.write(intents=[record(slot) for slot in slots])
+    asked = ("hello", "bye", "bye[ann]", "goodbye", "b_e", "b%e", "ye", "")
+    found = {text: {known.name for known in ledger.find_messages(text)} for text in asked}
+    assert found == {
+        "hello": {"hello"},
+        "bye": {"jobs/set:bye[ann]", "jobs/set:bye[bob]", "more/bye"},
+        "bye[ann]": {"jobs/set:bye[ann]"},
+        "goodbye": {"more/goodbye"},
+        "b_e": {"more/b_e"},
+        "b%e": set(),
+        "ye": set(),
+        "": set(),
+    }
+
+
 def test_a_bare_job_name_finds_its_newest_messages_at_most_20(ledger: Ledger) -> None:
     ledger.start_run(run("old"))
     ledger.start_run(run("new"))

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def command(**given: Any) -> int:
     """Show one run with its messages, or one message, as the ledger knows it.
 
-    RUN is a run's id or its beginning. MESSAGE is a msg_… id of QStash, our qj-… id or its beginning, or a name.
+    RUN is a run's id or its beginning. MESSAGE is a msg_… id of QStash, our qj-… id or its beginning, a name, or the
+    bare id of a job.
     --state and --job choose among the messages of a run.
     """
     from qstash_jobs.api.finding import add_evidence, find_known_run, find_run

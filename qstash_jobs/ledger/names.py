@@ -32,6 +32,19 @@ class Names:
         row = self._connection.execute("SELECT number FROM names WHERE text = ?", (text,)).fetchone()
         return None if row is None else self._keep(int(row[0]), text)
 
+    def find_full(self, name: str) -> list[int]:
+        """Return the number of a name, if it has one."""
+        number = self.find(name)
+        return [] if number is None else [number]
+
+    def find_by_id(self, job_id: str) -> list[int]:
+        """Return the numbers of the full names that end in a job's id."""
+        ends = ("/" + job_id, ":" + job_id)
+        rows = self._connection.execute(
+            "SELECT number FROM names WHERE substr(text, ?) IN (?, ?)", (-len(ends[0]), *ends)
+        )
+        return [int(number) for (number,) in rows]
+
     def text(self, number: int) -> str:
         """Return the name that a row refers to."""
         known = self._texts.get(number)

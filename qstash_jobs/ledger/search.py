@@ -4,13 +4,16 @@ None of this has an index, because random keys would be most of the ledger's cos
 in about a second for a million messages.
 """
 
+import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from qstash_jobs.ledger import columns
 from qstash_jobs.ledger.names import Names
 from qstash_jobs.record import Record
+from qstash_jobs.value import dataclass
 
 MOST = 20
 """Messages given at most."""
@@ -20,11 +23,32 @@ _DIGITS = 40
 
 _OF_RUN = "(:run IS NULL OR key IN (SELECT key FROM run_keys WHERE run = :run))"
 
+_OF_JOBS = "job IN (SELECT value FROM json_each(:jobs))"
+
 _HAS_MESSAGE_ID = (
     "CASE WHEN substr(endpoints, 1, 1) = '[' "
     "THEN EXISTS (SELECT 1 FROM json_each(endpoints) WHERE json_extract(value, '$[0]') = :text) "
     "ELSE endpoints = :text END"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row as a person names it: by its key, or by its number where it has none."""
+
+    key: str
+    number: int
+    """-1 where the key is no number."""
+
+
+class JobNames(Protocol):
+    """The names of jobs, as a ledger has them."""
+
+    def find_full(self, name: str) -> list[int]:
+        """Return the number of a full name, if it has one."""
+
+    def find_by_id(self, job_id: str) -> list[int]:
+        """Return the numbers of the full names that end in a job's id."""
 
 
 class Search:
@@ -36,31 +60,23 @@ class Search:
         self._run = run
 
     def find(self, text: str) -> list[Record]:
-        """Find messages by a QStash id, by the beginning of our id, or by full name; those written last come first.
-
-        The bare name of a job with rows means any of its messages.
-        """
+        """Find messages by a QStash id, by the beginning of our id, or by name; those written last come first."""
         if text.startswith("qj-"):
             ids = id_range(text)
             return self._select("id BETWEEN :first AND :last", first=ids[0], last=ids[1]) if ids else []
-        return (
-            self._select(_HAS_MESSAGE_ID, text=text) if text.startswith("msg_") else self._find_by_name(text)
-        )
+        if text.startswith("msg_"):
+            return self._select(_HAS_MESSAGE_ID, text=text)
+        return find_by_name(text, self._names, self._select_named)
 
-    def _find_by_name(self, text: str) -> list[Record]:
-        job = self._names.find(text)
-        found = [] if job is None else self._select("job = :job", job=job)
-        for name, row_key in read_row_names(text):
-            job = self._names.find(name)
-            if job is not None:
-                row = int(row_key) if row_key.isascii() and row_key.isdigit() and len(row_key) < 18 else -1
-                found += self._select(
-                    "job = :job AND (row_key = :row_key OR row_key = '' AND row = :row)",
-                    job=job,
-                    row_key=row_key,
-                    row=row,
-                )
-        return found[:MOST]
+    def _select_named(self, jobs: Sequence[int], row: Row | None) -> list[Record]:
+        if row is None:
+            return self._select(_OF_JOBS, jobs=json.dumps(jobs))
+        return self._select(
+            f"{_OF_JOBS} AND (row_key = :row_key OR row_key = '' AND row = :row)",
+            jobs=json.dumps(jobs),
+            row_key=row.key,
+            row=row.number,
+        )
 
     def _select(self, condition: str, **values: object) -> list[Record]:
         rows = self._connection.execute(
@@ -79,8 +95,31 @@ def id_range(text: str) -> tuple[bytes, bytes] | None:
     return bytes.fromhex(digits.ljust(_DIGITS, "0")), bytes.fromhex(digits.ljust(_DIGITS, "f"))
 
 
-def read_row_names(text: str) -> Iterator[tuple[str, str]]:
-    """Give every way to read a text as `job[row key]`; `identity.message_name` writes it."""
+def find_by_name(
+    text: str, names: JobNames, select: Callable[[Sequence[int], Row | None], list[Record]]
+) -> list[Record]:
+    """Find messages by full name, or where none has it, by the bare id of their job.
+
+    A job with rows stands for any of its messages. `select` reads the messages of some jobs, and of one row only
+    if it is given.
+    """
+    for find_jobs in (names.find_full, names.find_by_id):
+        found: list[Record] = []
+        for job, row in _read_names(text):
+            jobs = find_jobs(job)
+            found += select(jobs, row) if jobs else []
+        if found:
+            return found[:MOST]
+    return []
+
+
+def _read_names(text: str) -> Iterator[tuple[str, Row | None]]:
+    """Give every way to read a text as `job` or `job[row key]`; `identity.message_name` writes it."""
+    yield text, None
     for place, letter in enumerate(text):
         if letter == "[" and text.endswith("]"):
-            yield text[:place], re.sub(r"\\(.)", r"\1", text[place + 1 : -1])
+            yield text[:place], _read_row(re.sub(r"\\(.)", r"\1", text[place + 1 : -1]))
+
+
+def _read_row(key: str) -> Row:
+    return Row(key=key, number=int(key) if key.isascii() and key.isdigit() and len(key) < 18 else -1)

@@ -60,6 +60,19 @@ class Names:
                 found[text] = self._keep(number, text)
         return found
 
+    def find_full(self, name: str) -> list[int]:
+        """Return the number of a name, if it has one."""
+        number = self.find(name)
+        return [] if number is None else [number]
+
+    def find_by_id(self, job_id: str) -> list[int]:
+        """Return the numbers of the full names that end in a job's id."""
+        ends = ("/" + job_id, ":" + job_id)
+        rows = self._channel.execute(
+            "SELECT number FROM names WHERE right(text, %s) IN (%s, %s)", (len(ends[0]), *ends)
+        )
+        return [number for (number,) in rows]
+
     def text(self, number: int) -> str:
         """Return the name that a row refers to."""
         known = self._texts.get(number)

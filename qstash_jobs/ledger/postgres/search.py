@@ -4,14 +4,17 @@ None of this has an index, because random keys would be most of the ledger's cos
 """
 
 import json
+from collections.abc import Sequence
 
 from qstash_jobs.ledger.postgres.messages import Messages
 from qstash_jobs.ledger.postgres.names import Names
 from qstash_jobs.ledger.postgres.text import escape
-from qstash_jobs.ledger.search import MOST, id_range, read_row_names
+from qstash_jobs.ledger.search import MOST, Row, find_by_name, id_range
 from qstash_jobs.record import Record
 
 _OF_RUN = "(%(run)s::integer IS NULL OR key IN (SELECT key FROM run_keys WHERE run = %(run)s))"
+
+_OF_JOBS = "job = ANY(%(jobs)s)"
 
 _ORDER = f"ORDER BY run DESC, generation DESC, key DESC, job, row, row_key LIMIT {MOST}"
 
@@ -25,10 +28,7 @@ class Search:
         self._run = run
 
     def find(self, text: str) -> list[Record]:
-        """Find messages by a QStash id, by the beginning of our id, or by full name; those written last come first.
-
-        The bare name of a job with rows means any of its messages.
-        """
+        """Find messages by a QStash id, by the beginning of our id, or by name; those written last come first."""
         if "\0" in text:
             return []
         if text.startswith("qj-"):
@@ -40,22 +40,17 @@ class Search:
             return self._select(
                 "(endpoints = %(text)s OR position(%(part)s IN endpoints) > 0)", text=escape(text), part=part
             )
-        return self._find_by_name(text)
+        return find_by_name(text, self._names, self._select_named)
 
-    def _find_by_name(self, text: str) -> list[Record]:
-        job = self._names.find(text)
-        found = [] if job is None else self._select("job = %(job)s", job=job)
-        for name, row_key in read_row_names(text):
-            job = self._names.find(name)
-            if job is not None:
-                row = int(row_key) if row_key.isascii() and row_key.isdigit() and len(row_key) < 18 else -1
-                found += self._select(
-                    "job = %(job)s AND (row_key = %(row_key)s OR row_key = '' AND row = %(row)s)",
-                    job=job,
-                    row_key=row_key,
-                    row=row,
-                )
-        return found[:MOST]
+    def _select_named(self, jobs: Sequence[int], row: Row | None) -> list[Record]:
+        if row is None:
+            return self._select(_OF_JOBS, jobs=jobs)
+        return self._select(
+            f"{_OF_JOBS} AND (row_key = %(row_key)s OR row_key = '' AND row = %(row)s)",
+            jobs=jobs,
+            row_key=row.key,
+            row=row.number,
+        )
 
     def _select(self, condition: str, **values: object) -> list[Record]:
         return self._messages.select(f"{condition} AND {_OF_RUN} {_ORDER}", {**values, "run": self._run})
