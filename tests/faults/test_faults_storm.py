@@ -14,7 +14,8 @@ def test_what_is_killed_again_and_again_under_chaos_comes_through(
 ) -> None:
     figures = rage(tmp_path, launcher, seed=seed, messages=150, kills=8)
     assert not list(figures.findings)
-    assert figures.chaotic > 20
+    # a share of the requests, whose number hangs on when the kills come
+    assert figures.chaotic > figures.requests / 10
     assert figures.kills >= 5
 
 
