@@ -125,7 +125,15 @@ def _walk(folder: str, here: Path) -> Iterator[str]:
             if not is_link:
                 yield path
             elif not Path(path).is_dir():
-                yield os.path.realpath(path)
+                yield _follow(path, here)
+
+
+def _follow(link: str, here: Path) -> str:
+    """Give what a link leads to, so that however a file is reached it has one name."""
+    path = os.path.realpath(link)
+    if not os.path.lexists(path):
+        raise FileError(f"{show(Path(link), here)} is a link that leads nowhere")
+    return path
 
 
 def _refuse_equal_names(found: Iterable[JobPath]) -> None:

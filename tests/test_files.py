@@ -104,6 +104,7 @@ def test_a_project_file_that_leads_nowhere_is_still_the_project_s(tmp_path: Path
         (["same"], "same/a.yaml and same/a.yml would give their jobs the same names"),
         (["qstash-jobs.yaml"], "is the project file; name a job file"),
         (["dangling.yaml"], "dangling.yaml is a link that leads nowhere"),
+        (["links"], "^links/b.yaml is a link that leads nowhere$"),
         (["circle.yaml"], "circle.yaml cannot be read: too many levels of symbolic links"),
     ],
 )
@@ -113,6 +114,8 @@ def test_what_holds_no_job_is_told(tmp_path: Path, paths: list[str], sentence: s
     (tmp_path / "empty").mkdir()
     (tmp_path / "dangling.yaml").symlink_to("nowhere")
     (tmp_path / "circle.yaml").symlink_to("circle.yaml")
+    touch(tmp_path / "links" / "a.yaml")
+    (tmp_path / "links" / "b.yaml").symlink_to("nowhere.yaml")
     with pytest.raises(FileError, match=sentence):
         find_job_files(paths, here=tmp_path)
 
