@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -355,6 +356,28 @@ def test_a_message_without_a_line_is_claimed_by_one_runner(
         thread.join(30)
     assert not claimed[0] & claimed[1]
     assert claimed[0] | claimed[1] == {slot.identity for slot in slots}
+
+
+def test_runners_who_claim_a_keyed_row_at_the_same_instant_are_told_apart(
+    address: Address, runners: list[Ledger]
+) -> None:
+    """Both have found it free, and only then does the server meet them in the table's other index."""
+    execute(
+        address,
+        "CREATE FUNCTION qstash_jobs.slow(bigint) RETURNS bigint IMMUTABLE LANGUAGE plpgsql "
+        "AS 'BEGIN PERFORM pg_sleep(0.2); RETURN $1; END'",
+        "DROP INDEX qstash_jobs.messages_row_key",
+        # a row is put into the indexes in the order of their making
+        "CREATE INDEX slow ON qstash_jobs.messages (qstash_jobs.slow(row))",
+        "CREATE UNIQUE INDEX messages_row_key ON qstash_jobs.messages (key, job, row_key, generation) "
+        "WHERE row_key <> ''",
+    )
+    slot = Slot(key=new_key(runners[0]), job="a", row=1, row_key="x")
+    for ledger in runners:
+        assert ledger.find([slot]) == [None]
+    with ThreadPoolExecutor(2) as pool:
+        outruns = list(pool.map(lambda ledger: ledger.write(intents=[record(slot)]), runners))
+    assert sorted(len(outrun.claims) for outrun in outruns) == [0, 1]
 
 
 def test_a_claimed_message_is_held_until_its_time_is_over(runners: list[Ledger]) -> None:

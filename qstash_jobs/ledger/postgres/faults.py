@@ -61,8 +61,9 @@ def is_lost(error: psycopg.Error, connection: psycopg.Connection) -> bool:
 
 def is_conflict(error: psycopg.Error) -> bool:
     """Say whether another runner was in the way, so that the same may go well now."""
-    # the same page: 40 transaction rollback (a deadlock), 55P03 lock not available
-    return (error.sqlstate or "")[:2] == "40" or error.sqlstate == "55P03"
+    # the same page: 40 transaction rollback (a deadlock), 55P03 lock not available, 23505 unique violation: ON CONFLICT
+    # settles what meets in the index that it names, and messages with a row key stand in two
+    return (error.sqlstate or "")[:2] == "40" or error.sqlstate in ("55P03", "23505")
 
 
 def say(error: psycopg.Error) -> str:
