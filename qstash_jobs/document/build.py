@@ -4,7 +4,6 @@ This is the only loop over a file's nodes, so it keeps to few calls for each. A 
 is noted; one that does not, or that exceeds a limit, stops the reading.
 """
 
-import re
 from typing import Any
 
 from yaml.events import (
@@ -19,12 +18,12 @@ from yaml.events import (
 
 from qstash_jobs.document.document import ALIAS, LEAF, NESTED, SKIPPED, Marks
 from qstash_jobs.document.fault import Fault, StopReading
-from qstash_jobs.document.limits import MOST_ALIASES, MOST_LEVELS, MOST_NODES, MOST_PROBLEMS
+from qstash_jobs.document.findings import UNUSUAL_KEYS, Findings
+from qstash_jobs.document.limits import MOST_ALIASES, MOST_LEVELS, MOST_NODES
 from qstash_jobs.document.lines import Lines
 from qstash_jobs.document.parser import Event, Parser
 from qstash_jobs.document.scalars import (
     CORE,
-    NULLS,
     NumberError,
     Scalar,
     read_plain,
@@ -32,12 +31,8 @@ from qstash_jobs.document.scalars import (
     write_plain,
 )
 from qstash_jobs.document.wording import (
-    bad_key,
     bad_number,
     bad_tag,
-    cut_expression,
-    duplicate_key,
-    lone_surrogate,
     recursive_alias,
     second_document,
     too_many,
@@ -47,13 +42,6 @@ from qstash_jobs.value import dataclass
 
 SECTIONS = ("jobs", "schedules")
 """Keys at the top whose children have a budget each."""
-
-TEXT_TAGS = ("!", CORE + "str")
-
-SURROGATES = re.compile("[\ud800-\udfff]")
-
-UNUSUAL_KEYS = frozenset({*NULLS, "<<"})
-"""Keys that are no text if they stand without quotes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,24 +56,12 @@ class Anchor:
     """Still being read: an alias to it would never end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repeated:
-    """A key that its mapping has already: the first one's line is looked up when the mapping is complete."""
-
-    key: str
-    index: int
-    data: dict[str, Any]
-    mark: int
-
-
 class Builder:
     """Reads one document; `marks` and `faults` are filled while it does."""
 
     def __init__(self, lines: Lines) -> None:
         self.marks = Marks()
-        self.faults: list[Fault] = []
-        self._lines = lines
-        self._repeated: list[Repeated] = []
+        self._findings = Findings(lines, self.marks)
         self._words = self.marks.words
         self._keys: dict[str, str] = {}
         self._anchors: dict[str, Anchor] = {}
@@ -101,7 +77,11 @@ class Builder:
         try:
             return self._read_stream()
         finally:
-            self.faults.extend(self._explain(repeated) for repeated in self._repeated)
+            self._findings.explain_repeated()
+
+    @property
+    def faults(self) -> list[Fault]:
+        return self._findings.faults
 
     @property
     def reached(self) -> int:
@@ -117,7 +97,7 @@ class Builder:
         extra = self._get()
         index = extra.start_mark.index
         if type(extra) is DocumentStartEvent:
-            self._note(second_document(index))
+            self._findings.note(second_document(index))
         return data
 
     def _read_node(self, event: Event, depth: int, *, section: bool = False) -> Any:
@@ -197,21 +177,11 @@ class Builder:
     # keys
 
     def _is_refused(self, event: Event, data: dict[str, Any], mark: int) -> bool:
-        """Look at a key that is out of the ordinary, note what is wrong with it, and tell if anything is."""
-        index = event.start_mark.index
-        if type(event) is not ScalarEvent:
-            self._note(bad_key(index, None, self._lines.text))
-        elif not event.style and event.value in UNUSUAL_KEYS and event.tag not in TEXT_TAGS:
-            self._note(bad_key(index, event.value, self._lines.text))
-        elif event.tag and event.tag not in TEXT_TAGS:
-            self._note(bad_tag(index, event.tag))
-        elif event.value in data:
-            self._repeated.append(Repeated(key=event.value, index=index, data=data, mark=mark))
-            self._hold_count(index)
-        elif self._hold_unicode(event.value, index) == event.value:
-            self._keep(event, Anchor(mark=len(self._words), value=event.value, nodes=1, levels=0))
-            return False
-        return True
+        """Tell whether a key that is out of the ordinary is none; one that is may be repeated by an alias."""
+        if self._findings.refuses_key(event, data, mark):
+            return True
+        self._keep(event, Anchor(mark=len(self._words), value=event.value, nodes=1, levels=0))
+        return False
 
     def _skip_entry(self, event: Event, depth: int) -> None:
         """Read a key and its value, so that their own faults are found, and leave them out of the data."""
@@ -222,14 +192,6 @@ class Builder:
         self._read_node(event, depth + 1)
         self._read_node(self._get(), depth + 1)
         words[mark] = len(words) << 2 | SKIPPED
-
-    def _explain(self, repeated: "Repeated") -> Fault:
-        """Name the line of the first of two equal keys, where the mapping was read to its end."""
-        line = None
-        if self._words[repeated.mark + 1]:
-            first = self.marks.children(repeated.mark, repeated.data)[repeated.key]
-            line = self._lines.number(self.marks.index(first))
-        return duplicate_key(repeated.index, repeated.key, line)
 
     # scalars
 
@@ -242,14 +204,14 @@ class Builder:
         if event.tag or event.anchor:
             return self._read_decorated_scalar(event, mark)
         if event.style:
-            return text if text.isascii() else self._hold_unicode(text, index)
+            return text if text.isascii() else self._findings.without_surrogates(text, index)
         try:
             value = read_plain(text)
         except NumberError as error:
-            return self._refuse(bad_number(index, str(error)), text)
+            return self._findings.refuse(bad_number(index, str(error)), text)
         if value is text:
             if "${{" in text:
-                self._look_for_cut(event)
+                self._findings.look_for_cut(event)
         elif write_plain(value) != text:
             self.marks.spellings[mark] = text
         return value
@@ -262,13 +224,13 @@ class Builder:
         try:
             value = read_tagged(text, tag, plain=not event.style) if tag else read_plain(text)
         except NumberError as error:
-            value = self._refuse(bad_number(index, str(error)), text)
+            value = self._findings.refuse(bad_number(index, str(error)), text)
         except ValueError:
-            value = self._refuse(bad_tag(index, tag), text)
+            value = self._findings.refuse(bad_tag(index, tag), text)
         if not isinstance(value, str) and write_plain(value) != text:
             self.marks.spellings[mark] = text
         if isinstance(value, str):
-            value = self._hold_unicode(value, index)
+            value = self._findings.without_surrogates(value, index)
         self._keep(event, Anchor(mark=mark, value=value, nodes=1, levels=0))
         return value
 
@@ -276,26 +238,13 @@ class Builder:
         if event.anchor:
             self._anchors[event.anchor] = anchor
 
-    def _hold_unicode(self, text: str, index: int) -> str:
-        """Take lone surrogates out: libyaml refuses their escapes itself, the parser in Python lets them pass."""
-        whole = SURROGATES.sub("\ufffd", text)
-        if whole != text:
-            self._note(lone_surrogate(index))
-        return whole
-
-    def _look_for_cut(self, event: Event) -> None:
-        """Note an expression that a comment's sign cut off."""
-        fault = cut_expression(self._lines.text, event.start_mark.index, event.end_mark.index)
-        if fault:
-            self._note(fault)
-
     # anchors and aliases
 
     def _read_decorated(self, event: Event, depth: int, *, section: bool) -> Any:
         index = event.start_mark.index
         plain = "map" if type(event) is MappingStartEvent else "seq"
         if event.tag not in (None, "", "!", CORE + plain):
-            self._note(bad_tag(index, event.tag))
+            self._findings.note(bad_tag(index, event.tag))
         if not event.anchor:
             return self._read_nested(event, depth, section=section)
         mark, before, deepest = len(self._words), self._nodes(), self._deepest
@@ -317,7 +266,7 @@ class Builder:
         if anchor is None or anchor.open:
             self._words.append(index << 2 | LEAF)
             wrong = recursive_alias if anchor else undefined_alias
-            return self._refuse(wrong(index, event.anchor, self._anchors), None)
+            return self._findings.refuse(wrong(index, event.anchor, self._anchors), None)
         self._words.append(index << 2 | ALIAS)
         self._words.append(anchor.mark)
         self._limit += 2 - anchor.nodes
@@ -328,17 +277,3 @@ class Builder:
         if len(self._words) > self._limit:
             raise StopReading(too_many("nodes", index))
         return anchor.value
-
-    # faults
-
-    def _refuse(self, fault: Fault, instead: Scalar) -> Scalar:
-        self._note(fault)
-        return instead
-
-    def _note(self, fault: Fault) -> None:
-        self.faults.append(fault)
-        self._hold_count(fault.index)
-
-    def _hold_count(self, index: int) -> None:
-        if len(self.faults) + len(self._repeated) >= MOST_PROBLEMS:
-            raise StopReading(too_many("problems", index))
