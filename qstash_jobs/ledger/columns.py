@@ -1,4 +1,4 @@
-"""Records, results and windows -> the columns of their tables, and back."""
+"""Records, results, windows, runs and testimony -> the columns of their tables, and back."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -6,7 +6,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from qstash_jobs.outcome import Endpoint
-from qstash_jobs.record import Instant, OpenKey, Record, Result, Run, RunKey, Slot, State, Window
+from qstash_jobs.record import (
+    Evidence,
+    Instant,
+    Listed,
+    OpenKey,
+    Record,
+    Result,
+    Run,
+    RunKey,
+    Slot,
+    State,
+    Verdict,
+    Window,
+    Witness,
+)
 
 MESSAGE = (
     "key, job, row, row_key, generation, id, dedup_id, fingerprint, state, attempt, run, file, line, target, "
@@ -168,6 +182,28 @@ def write_dedup_id(dedup_id: str) -> bytes | str:
 
 def read_dedup_id(stored: bytes | str) -> str:
     return stored if isinstance(stored, str) else "qj-" + stored.hex()
+
+
+def write_evidence(evidence: Evidence, number: Number) -> tuple[Any, ...]:
+    """Return the slot that it is about, then what was found out."""
+    return (
+        *write_slot(evidence.slot, number),
+        write_time(evidence.at),
+        evidence.witness.value,
+        evidence.verdict.value,
+        evidence.who or "",
+    )
+
+
+def read_evidence(columns: Sequence[Any], slot: Slot) -> Evidence:
+    at, witness, verdict, who = columns
+    return Evidence(
+        slot=slot, at=read_time(at), witness=Witness(witness), verdict=Verdict(verdict), who=who or None
+    )
+
+
+def read_listed(label: str, at: int, endpoints: str) -> Listed:
+    return Listed(label=label, at=read_time(at), endpoints=read_endpoints(endpoints))
 
 
 def write_run(run: Run, number: Number) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qstash_jobs.ledger import columns
 from qstash_jobs.ledger.names import Names
-from qstash_jobs.record import Evidence, Listed, Slot, Verdict, Witness
+from qstash_jobs.record import Evidence, Listed, Slot
 
 _OF_MESSAGE = "key = ? AND job = ? AND row_key = ? AND (row_key <> '' OR row = ?) AND generation = ?"
 
@@ -22,16 +22,7 @@ class Testimony:
         self._connection.executemany(
             "INSERT INTO evidence (key, job, row, row_key, generation, at, witness, verdict, who) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    *columns.write_slot(one.slot, self._names.number),
-                    columns.write_time(one.at),
-                    one.witness.value,
-                    one.verdict.value,
-                    one.who or "",
-                )
-                for one in evidence
-            ],
+            [columns.write_evidence(one, self._names.number) for one in evidence],
         )
 
     def find(self, slot: Slot) -> tuple[Evidence, ...]:
@@ -40,16 +31,7 @@ class Testimony:
             f"SELECT at, witness, verdict, who FROM evidence WHERE {_OF_MESSAGE} ORDER BY number",  # noqa: S608
             (slot.key, self._names.find(slot.job), slot.row_key or "", slot.row, slot.generation),
         )
-        return tuple(
-            Evidence(
-                slot=slot,
-                at=columns.read_time(at),
-                witness=Witness(witness),
-                verdict=Verdict(verdict),
-                who=who or None,
-            )
-            for at, witness, verdict, who in rows
-        )
+        return tuple(columns.read_evidence(row, slot) for row in rows)
 
     def put_listed(self, key: int, listed: Sequence[Listed]) -> None:
         self._connection.executemany(
@@ -68,7 +50,4 @@ class Testimony:
             "WHERE key = ? AND label IN (SELECT value FROM json_each(?))",
             (key, json.dumps(labels)),
         )
-        return {
-            label: Listed(label=label, at=columns.read_time(at), endpoints=columns.read_endpoints(endpoints))
-            for label, at, endpoints in rows
-        }
+        return {row[0]: columns.read_listed(*row) for row in rows}

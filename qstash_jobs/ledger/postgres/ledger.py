@@ -94,10 +94,9 @@ class PostgresLedger:
 
     def now(self) -> datetime:
         def ask() -> datetime:
-            row = self._channel.execute("SELECT clock_timestamp()").fetchone()
-            assert row is not None  # noqa: S101 - a SELECT without FROM has one row
-            now: datetime = row[0]
-            return now.astimezone(UTC)
+            ((now,),) = self._channel.execute("SELECT clock_timestamp()").fetchall()
+            moment: datetime = now
+            return moment.astimezone(UTC)
 
         return self._channel.run(ask)
 

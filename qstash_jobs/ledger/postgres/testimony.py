@@ -6,7 +6,7 @@ from qstash_jobs.ledger import columns
 from qstash_jobs.ledger.postgres.channel import Channel
 from qstash_jobs.ledger.postgres.names import Names
 from qstash_jobs.ledger.postgres.text import escape, unescape
-from qstash_jobs.record import Evidence, Listed, Slot, Verdict, Witness
+from qstash_jobs.record import Evidence, Listed, Slot
 
 
 class Testimony:
@@ -19,17 +19,10 @@ class Testimony:
     def add(self, evidence: Sequence[Evidence]) -> None:
         """Add what was found out; what is there already, because the answer to its commit was lost, is not doubled."""
         for one in evidence:
-            values = (
-                *columns.write_slot(one.slot, self._names.number),
-                columns.write_time(one.at),
-                one.witness.value,
-                one.verdict.value,
-                one.who or "",
-            )
             self._channel.execute(
                 "INSERT INTO evidence (key, job, row, row_key, generation, at, witness, verdict, who) "
                 "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                values,
+                columns.write_evidence(one, self._names.number),
             )
 
     def find(self, slot: Slot) -> tuple[Evidence, ...]:
@@ -39,16 +32,7 @@ class Testimony:
             "AND (row_key <> '' OR row = %s) AND generation = %s ORDER BY number",
             (slot.key, self._names.find(slot.job), slot.row_key or "", slot.row, slot.generation),
         )
-        return tuple(
-            Evidence(
-                slot=slot,
-                at=columns.read_time(at),
-                witness=Witness(witness),
-                verdict=Verdict(verdict),
-                who=who or None,
-            )
-            for at, witness, verdict, who in rows
-        )
+        return tuple(columns.read_evidence(row, slot) for row in rows)
 
     def put_listed(self, key: int, listed: Sequence[Listed]) -> None:
         rows = {
@@ -70,11 +54,4 @@ class Testimony:
             "SELECT label, at, endpoints FROM listed WHERE key = %s AND label = ANY(%s::text[])",
             (key, list(labels)),
         )
-        return {
-            label: Listed(
-                label=label,
-                at=columns.read_time(at),
-                endpoints=columns.read_endpoints(unescape(endpoints)),
-            )
-            for label, at, endpoints in rows
-        }
+        return {label: columns.read_listed(label, at, unescape(endpoints)) for label, at, endpoints in rows}
