@@ -220,8 +220,9 @@ def test_what_another_runner_settles_while_the_log_is_asked_is_told_as_that_runn
 ) -> None:
     service = Service(*[resets] * 5)
     with serve(service) as server:
-        stage = Stage(tmp_path, server.url, address=postgres_url, lease_s=0.2)
+        stage = Stage(tmp_path, server.url, address=postgres_url)
         if killed:
+            stage.lease_s = 0.2
             with closing(stage.open_ledger()) as first:
                 (envelope,) = stage.envelopes(jobs_to("m"), first)
                 first.write(intents=[Try(envelope=envelope, attempt=1).intent("run", stage.clock.instant())])

@@ -47,8 +47,6 @@ _TYPES = (
 _TARGET, _ENDPOINTS, _ERROR = 13, 18, 20
 """Where `columns.MESSAGE` has what QStash or a file may have put anything into."""
 
-_STATE = 8
-
 _KEPT = ("key", "job", "row_key", "generation")
 
 _CHANGED = ", ".join(
