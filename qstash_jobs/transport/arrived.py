@@ -63,6 +63,7 @@ class Arrived:
             )
 
     def _cut(self, size: int, mark: int) -> bytes:
-        taken = bytes(self._bytes[:size])
+        with memoryview(self._bytes) as view:
+            taken = bytes(view[:size])
         del self._bytes[: size + mark]
         return taken

@@ -11,17 +11,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urlencode
 
-import orjson
-
 from qstash_jobs.outcome import Unknown
 from qstash_jobs.value import dataclass
+from qstash_jobs.wire.content import read_json
 from qstash_jobs.wire.http import Answer, Reply, Request, read_date
 from qstash_jobs.wire.refusal import Failure, read_loss, read_refusal
 
 COUNT = 100
 """Events that one page asks for: the documented maximum, though the Python SDK says 1,000."""
 
-PAGE_BYTES = 16 * 1024 * 1024
+PAGE_BYTES = 12 * 1024 * 1024
 """Events carry the bodies of messages and of answers."""
 
 _TEXT_LENGTH = 2000
@@ -103,8 +102,8 @@ def read_events(answer: Answer, *, now: datetime) -> EventPage | Failure:
     if not 200 <= answer.status < 300:
         return read_refusal(answer, now=now)
     try:
-        value = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
+        value = read_json(answer.body)
+    except ValueError:
         value = None
     entries = value.get("events", value.get("logs")) if isinstance(value, dict) else None
     if not isinstance(entries, list):

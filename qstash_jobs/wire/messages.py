@@ -3,10 +3,9 @@
 from datetime import datetime
 from urllib.parse import quote
 
-import orjson
-
 from qstash_jobs.outcome import Rejected, Unknown
 from qstash_jobs.value import dataclass
+from qstash_jobs.wire.content import read_json
 from qstash_jobs.wire.http import Answer, Reply, Request
 from qstash_jobs.wire.logs import PAGE_BYTES, read_labels, read_moment, read_text
 from qstash_jobs.wire.refusal import Failure, read_loss, read_refusal
@@ -48,8 +47,8 @@ def read_message(answer: Answer, *, now: datetime) -> PendingMessage | Gone | Fa
         failure = read_refusal(answer, now=now)
         return Gone() if isinstance(failure, Rejected) and failure.status == 404 else failure
     try:
-        value = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
+        value = read_json(answer.body)
+    except ValueError:
         value = None
     message_id = read_text(value, "messageId") if isinstance(value, dict) else None
     if message_id is None:

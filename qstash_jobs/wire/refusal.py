@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from qstash_jobs.outcome import Limit, Misconfigured, NotSent, Rejected, Throttled, Unknown
+from qstash_jobs.wire.content import read_json
 from qstash_jobs.wire.http import Held, Lost, Reply, Unreachable, Untrusted, read_date
 
 Failure = Rejected | Throttled | NotSent | Unknown | Misconfigured
@@ -72,8 +73,8 @@ def read_refusal(reply: Reply, *, now: datetime) -> Failure:
 def read_error(reply: Reply) -> str:
     """Take the service's own words out of an answer: one line, bounded, empty where it has none."""
     try:
-        value = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
+        value = read_json(reply.body)
+    except ValueError:
         return _shorten(_read_page(reply.body[: 8 * TEXT_LENGTH].decode(errors="replace")))
     return describe_error(value.get("error", value) if isinstance(value, dict) else value)
 

@@ -7,8 +7,6 @@ is no refusal either: the message may have been accepted.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-import orjson
-
 from qstash_jobs.outcome import (
     Deduplicated,
     Endpoint,
@@ -19,6 +17,7 @@ from qstash_jobs.outcome import (
     Unknown,
 )
 from qstash_jobs.value import dataclass
+from qstash_jobs.wire.content import read_json
 from qstash_jobs.wire.http import Answer, Reply
 from qstash_jobs.wire.refusal import describe_error, read_loss, read_refusal
 
@@ -108,8 +107,8 @@ _NOT_JSON = _NotJson()
 
 def _read_json(reply: Reply) -> object:
     try:
-        value: object = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
+        value = read_json(reply.body)
+    except ValueError:
         return _NOT_JSON
     return value
 

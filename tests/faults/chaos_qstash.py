@@ -61,8 +61,10 @@ class ChaosQStash:
         self.requests = 0
         self.events = 0
         """Moments at which something has just happened: a request is read, or is about to be answered."""
-        self.plan: list[Fate] = []
-        """Fates of the next requests, in place of chance."""
+        self.plan: list[Fate | Leaving] = []
+        """Fates of the next requests that publish something, in place of chance."""
+        self.log: bytes | None = None
+        """What is answered to every question, whatever it is."""
         self._elsewhere = set(elsewhere)
         self._strangers = frozenset(strangers)
         self.refused = frozenset(refuses)
@@ -106,8 +108,8 @@ class ChaosQStash:
     def _answer_call(self, call: Call, peer: Peer, fate: "Fate | None") -> bool:
         with self._moved:
             self.requests += 1
-            if self.plan:
-                fate = self.plan.pop(0)
+            planned = self.plan.pop(0) if self.plan else fate
+        fate = None if isinstance(planned, Leaving) else planned
         if fate is None or not fate.suits(call):
             peer.write(self.answer(call))
             return True
@@ -117,6 +119,8 @@ class ChaosQStash:
     def _draw(self) -> "Fate | Leaving | None":
         """Choose what will become of the next request of a connection, before it has come."""
         with self._moved:
+            if self.plan and isinstance(self.plan[0], Leaving):
+                return self.plan.pop(0)
             if self.random.random() >= self.share:
                 return None
             fate = self.random.choices(FATES, WEIGHTS)[0]
@@ -191,6 +195,8 @@ class ChaosQStash:
     def _look_up(self, target: str) -> bytes:
         address = urlsplit(target)
         query = parse_qs(address.query)
+        if self.log is not None:
+            return self.http(200, self.log)
         with self._moved:
             if address.path.startswith("/v2/messages/"):
                 return self.http(404, {"error": "message not found"})

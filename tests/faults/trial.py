@@ -281,24 +281,18 @@ class Trial:
 
     def finish(self, *more: str, lives: int = 30) -> Life:
         """Run again until nothing is left to be done, as a user would; return the last life."""
+        states = self._states()
         for _ in range(lives):
             life = self.live(*more)
-            if life.code == 0:
-                break
-            if life.code in (1, 3) and not self._can_go_on():
+            before, states = states, self._states()
+            if life.code == 0 or (life.code in (1, 3) and states == before):
                 break
         else:
             self.findings.lost.append(f"not finished in {lives} runs: {life.said[-500:]}")
         return life
 
-    def _can_go_on(self) -> bool:
-        records = self.records()
-        open_states = {State.PLANNED, State.WAITING, State.SENDING, State.REJECTED}
-        return any(
-            name not in records or records[name].state in open_states
-            for name in self.names
-            if name not in self.service.refused
-        )
+    def _states(self) -> dict[str, str]:
+        return {name: str(record.state) for name, record in self.records().items()}
 
     @property
     def in_doubt(self) -> list[str]:

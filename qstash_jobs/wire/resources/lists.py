@@ -7,15 +7,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-import orjson
-
 from qstash_jobs.outcome import Unknown
+from qstash_jobs.wire.content import read_json
 from qstash_jobs.wire.http import Answer, Reply, Request
 from qstash_jobs.wire.refusal import Failure, read_loss, read_refusal
 
 T = TypeVar("T")
 
-LIST_BYTES = 16 * 1024 * 1024
+LIST_BYTES = 12 * 1024 * 1024
 """A thousand groups of a hundred endpoints are a few megabytes."""
 
 
@@ -79,8 +78,8 @@ def _read_entries(answer: Answer, *, now: datetime) -> list[dict[str, Any]] | Fa
     if not 200 <= answer.status < 300:
         return read_refusal(answer, now=now)
     try:
-        entries = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
+        entries = read_json(answer.body)
+    except ValueError:
         entries = None
     # Go writes a list that was never filled as null (encoding/json)
     if entries is None and answer.body.strip() == b"null":
