@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from urllib.request import urlopen
 
 import pytest
 from qstash import QStash
@@ -39,6 +40,10 @@ def test_what_it_prints_is_all_that_the_sdk_needs(dev):
     assert client.message.publish_json(url="https://example.com/hook", body={"a": 1}).message_id
     client.http._client.close()
     assert "listening" in dev.stderr.readline()
+    page = re.search(r"http://\S+$", dev.stderr.readline())[0]
+    assert page == f"{settings['QSTASH_URL']}/"
+    with urlopen(page, timeout=10) as answer:
+        assert "<title>Local QStash</title>" in answer.read().decode()
     assert 'POST https://example.com/hook 200 {"a": 1}' in dev.stderr.readline()
     dev.send_signal(signal.SIGINT)
     assert dev.wait(10) == 0

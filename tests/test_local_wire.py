@@ -190,7 +190,8 @@ def test_a_malformed_batch_is_refused_and_nothing_of_it_is_taken(
         (b"GET /v2/batch HTTP/1.1\r\nHost: x\r\n" + AUTHORIZED + b"\r\n", 405),
         (b"PATCH /v2/messages/a HTTP/1.1\r\nHost: x\r\n" + AUTHORIZED + b"\r\n", 405),
         (b"GET /v2/nothing HTTP/1.1\r\nHost: x\r\n" + AUTHORIZED + b"\r\n", 404),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n" + AUTHORIZED + b"\r\n", 404),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + AUTHORIZED + b"\r\n", 403),
+        (b"GET /nothing HTTP/1.1\r\nHost: x\r\n" + AUTHORIZED + b"\r\n", 404),
         (b"GET /v1/publish HTTP/1.1\r\nHost: x\r\n" + AUTHORIZED + b"\r\n", 404),
         (b"GET /v2/messages/a/b/c HTTP/1.1\r\nHost: x\r\n" + AUTHORIZED + b"\r\n", 404),
         (b"GET /v2/events?count=x HTTP/1.1\r\nHost: x\r\n" + AUTHORIZED + b"\r\n", 400),
@@ -227,7 +228,7 @@ def test_a_malformed_batch_is_refused_and_nothing_of_it_is_taken(
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 1500 + b"\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 1_100_000 + b"\r\n\r\n", 400),
         (b"GET /" + b"a" * 1_100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", 401),
+        (b"GET /v2/queues HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", 401),
     ],
 )
 def test_odd_requests_are_answered_as_json(shared: LocalServer, data: bytes, status: int) -> None:

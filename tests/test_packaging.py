@@ -31,7 +31,7 @@ def wheel(built) -> zipfile.ZipFile:
         yield wheel
 
 
-def test_the_wheel_holds_the_schemas_the_migrations_and_the_types(wheel):
+def test_the_wheel_holds_the_schemas_the_migrations_the_page_and_the_types(wheel):
     names = set(wheel.namelist())
     assert {
         "qstash_jobs/schemas/job-file.schema.json",
@@ -39,6 +39,10 @@ def test_the_wheel_holds_the_schemas_the_migrations_and_the_types(wheel):
         "qstash_jobs/ledger/sql/sqlite/0001_first.sql",
         "qstash_jobs/py.typed",
     } <= names
+    page = CHECKOUT / "qstash_jobs" / "local" / "page"
+    files = {path.name for path in page.iterdir() if path.is_file()}
+    assert {"index.html", "main.js", "page.css"} < files
+    assert {f"qstash_jobs/local/page/{name}" for name in files} <= names
     assert not [name for name in names if name.startswith(("tests", "schemas", "jobs", "benchmarks"))]
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -87,11 +88,17 @@ def command(**given: Any) -> int:
                 "public; --users gives it others"
             )
         terminal.note("listening; set these in the other terminal. Ctrl-C ends it, and what it holds with it")
+        terminal.note(f"messages are shown at {_write_page_address(server, public=given['users'] is None)}")
         seen = 0
         while not stop.is_asked():
             seen = _show_new(server, seen, terminal)
             time.sleep(PATIENCE_S)  # noqa: TID251 - a person is waited for here, not a clock
     return 0
+
+
+def _write_page_address(server: "LocalServer", *, public: bool) -> str:
+    """Write where the page is; it knows public tokens by itself."""
+    return f"{server.url}/" if public else f"{server.url}/#token={quote(server.token, safe='')}"
 
 
 def _start(given: dict[str, Any]) -> "LocalServer":

@@ -5,8 +5,9 @@ import asyncio
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from qstash_jobs.local.browser import is_foreign
+from qstash_jobs.local.browser import is_borrowed, is_foreign, is_stray
 from qstash_jobs.local.engine import Engine
+from qstash_jobs.local.page import answer_page, is_of_page, public_tokens
 from qstash_jobs.local.recent import Recent, RecordedRequest
 from qstash_jobs.local.routes import PUBLISHING, Call, Reply, answer
 from qstash_jobs.local.routes.call import write_refusal
@@ -65,9 +66,20 @@ class Door:
             self._recorded.add(
                 RecordedRequest(method=call.method, target=call.target, headers=headers, body=body)
             )
+        if is_of_page(call.target.partition("?")[0]):
+            return self._answer_page(call)
         if is_foreign(call, host=self._host):
             raise Refusal(403, "a page of another site may not use this server")
+        if is_borrowed(call, host=self._host) and public_tokens(self._engine.world):
+            raise Refusal(
+                403, "a name that is not this machine's needs tokens that are not public, by --users"
+            )
         return answer(self._engine.tick(), call)
+
+    def _answer_page(self, call: Call) -> Reply:
+        if is_stray(call, host=self._host):
+            raise Refusal(403, "the page is shown under an address of this machine, and in no other page")
+        return answer_page(self._engine.world, call)
 
     async def _read_body(self, request: web.BaseRequest) -> bytes:
         if not request.body_exists:
@@ -131,6 +143,6 @@ def write_response(reply: Reply) -> web.Response:
     """Write a reply."""
     response = web.Response(body=reply.body or None, status=reply.status)
     if reply.body:
-        response.content_type = "application/json"
+        response.headers["Content-Type"] = reply.content_type
     response.headers.extend(reply.headers)
     return response

@@ -31,10 +31,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The answer: JSON, or nothing."""
+    """The answer: JSON, or nothing, but for the page's own files."""
 
     status: int = 200
     body: bytes = b""
+    content_type: str = "application/json"
     headers: Pairs = ()
     after_s: float = 0
     """How long the client waits for it."""
@@ -110,4 +111,9 @@ def check_verb(visit: Visit) -> None:
 
 def unknown(visit: Visit) -> Refusal:
     """Say that there is no such resource."""
-    return Refusal(404, f"not found: {visit.call.target[:200]}")
+    return not_found(visit.call)
+
+
+def not_found(call: Call) -> Refusal:
+    """Say that there is nothing at all there."""
+    return Refusal(404, f"not found: {call.target[:200]}")

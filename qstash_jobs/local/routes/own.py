@@ -1,10 +1,11 @@
-"""What no QStash has: `/local/…`, where a test asks for faults, turns switches, and lets time pass."""
+"""What no QStash has: `/local/…`, where a test asks for faults, turns switches, lets time pass, and the page looks."""
 
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from qstash_jobs.local.routes.call import Reply, Visit, not_allowed, unknown, write_json
+from qstash_jobs.local.routes.survey import survey
 from qstash_jobs.local.world.fault import Fault
 from qstash_jobs.local.world.faults import add_fault
 from qstash_jobs.local.world.refusal import Refusal
@@ -57,6 +58,15 @@ def advance(visit: Visit) -> Reply:
     return Reply()
 
 
+def clock(visit: Visit) -> Reply:
+    """Answer `GET /local/clock`: the time that schedules go by, in milliseconds since 1970."""
+    if visit.names:
+        raise unknown(visit)
+    if visit.call.method != "GET":
+        raise not_allowed(visit)
+    return write_json({"now": visit.world.calendar_ms})
+
+
 def _find(visit: Visit, fault_id: str) -> Fault:
     found = next((one for one in visit.account.faults if one.id == fault_id), None)
     if found is None:
@@ -72,4 +82,6 @@ OWN_ROUTES: dict[str, Callable[[Visit], Reply]] = {
     "faults": faults,
     "switches": switches,
     "advance": advance,
+    "clock": clock,
+    "messages": survey,
 }
