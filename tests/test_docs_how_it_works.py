@@ -31,6 +31,7 @@ SIDE_ROADS = {
         "boundary",
         "clock",
         "cron",
+        "entries",
         "errors",
         "fixture",
         "follow",

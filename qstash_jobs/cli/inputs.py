@@ -8,7 +8,7 @@ from typing import Any
 
 from qstash_jobs.api.workspace import STDIN, Inputs
 from qstash_jobs.errors import UsageError
-from qstash_jobs.files import DOCUMENT_BYTES
+from qstash_jobs.files import DOCUMENT_BYTES, read_document
 from qstash_jobs.grammar import GrammarError, read_seconds
 from qstash_jobs.settings import working_folder
 
@@ -73,6 +73,14 @@ def read_duration(option: str, text: str | None) -> float:
     except GrammarError as error:
         hint = f"; {error.hint}" if error.hint else ""
         raise UsageError(f"{option} {text}: {error}{hint}") from error
+
+
+def read_file(text: str) -> bytes:
+    """Read a file that a command was told, or standard input for `-`; UsageError where it is too large."""
+    content = _read_stdin() if text == STDIN else read_document(working_folder() / text, shown=text)
+    if len(content) > DOCUMENT_BYTES:
+        raise UsageError(f"{text} is over {DOCUMENT_BYTES // 1024**2} MiB")
+    return content
 
 
 def _read_variable(text: str) -> tuple[str, str]:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resolve": ("qstash_jobs.cli.resolve", "Settle by hand whether a message in doubt was published."),
     "dev": ("qstash_jobs.cli.dev", "Run a QStash-compatible server on this machine."),
     "doctor": ("qstash_jobs.cli.doctor", "Look at everything that a run depends on."),
+    "import": ("qstash_jobs.cli.import_", "Write a job file with the cron entries of another program."),
     "schema": ("qstash_jobs.cli.schema", "Print the JSON Schema of job files."),
     "explain": ("qstash_jobs.cli.explain", "Explain a field of a job, or a rule and its fix."),
 }
