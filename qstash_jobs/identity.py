@@ -47,6 +47,16 @@ def message_label(id_: str) -> str:
     return "qj-m-" + id_.removeprefix("qj-")[:16]
 
 
+def owner_mark(project: str, environment: str) -> str:
+    """Derive what marks a thing of the account as this project's and environment's: 12 hex digits."""
+    return _digest("owner", project, environment)[:12]
+
+
+def settings_digest(*settings: str) -> str:
+    """Derive 12 hex digits that are others where one of the settings is another."""
+    return _digest("settings", *settings)[:12]
+
+
 class Fingerprinter:
     """Computes keyed digests of what goes out, 16 bytes: equal exactly where the bytes are equal.
 

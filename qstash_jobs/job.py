@@ -28,6 +28,10 @@ ABOUT = ("description", "enabled", "for_each")
 """Fields that say something about a job and nothing about its messages."""
 
 
+DECLARING = ("schedules", "url_groups", "queues", "flow_controls")
+"""The parts of a file that say what the account should have."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A mapping in a document, and the way to it."""

@@ -28,6 +28,8 @@ class Resource:
     """As the account calls it."""
     fields: Mapping[str, Any]
     """Rendered."""
+    location: Location
+    """Its key in the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,8 @@ def _read(
     problems += check_resource(kind, name, filled.value, context, locate)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return None, problems
-    return Resource(kind=kind, key=key, name=name, fields=filled.value), problems
+    location = file.document.locate(path, key=True)
+    return Resource(kind=kind, key=key, name=name, fields=filled.value, location=location), problems
 
 
 def _locate_in(file: JobFile, path: Path) -> Callable[[Path, bool], Location]:

@@ -43,7 +43,7 @@ def test_a_declared_group_that_was_never_made_is_told_so(server, tmp_path, capsy
         "url_groups: {g: {endpoints: {one: 'https://example.com'}}}\njobs: {a: {url_group: g}}\n"
     )
     assert run(["run", "job.yaml"]) == 2
-    assert "these files declare it" in capsys.readouterr().err
+    assert "type: qstash-jobs apply job.yaml" in capsys.readouterr().err
     assert published(server) == []
 
 

@@ -41,7 +41,7 @@ SIDE_ROADS = {
         "outcome",
         "problem",
     ),
-    *("resources", "settings", "state", "value"),
+    *("reconcile", "resources", "settings", "state", "value"),
 }
 """Modules that have no place of their own in the picture: values, tools and what puts the steps together."""
 

@@ -231,9 +231,10 @@ def test_a_single_job_has_the_fields_of_a_job_in_a_set() -> None:
     assert single == definitions["job"]["properties"].keys()
 
 
-def test_a_schedule_has_the_fields_of_a_job_less_three_with_cron() -> None:
+def test_a_schedule_has_the_fields_of_a_job_less_three_with_cron_and_an_id() -> None:
     definitions = job_file_schema()["$defs"]
-    expected = definitions["job"]["properties"].keys() - {"for_each", "not_before", "dedup"} | {"cron"}
+    expected = definitions["job"]["properties"].keys() - {"for_each", "not_before", "dedup"}
+    expected |= {"cron", "schedule_id"}
     assert definitions["schedule"]["properties"].keys() == expected
 
 

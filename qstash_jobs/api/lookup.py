@@ -8,6 +8,7 @@ from qstash_jobs.boundary import Clock
 from qstash_jobs.grammar import nearest
 from qstash_jobs.outcome import Misconfigured, NotSent, Rejected, Throttled, Unknown
 from qstash_jobs.problem import Location, Problem, Severity
+from qstash_jobs.report.escape import quote_shell
 from qstash_jobs.resources import Resources
 from qstash_jobs.wire.http import Request
 from qstash_jobs.wire.refusal import Failure
@@ -49,10 +50,6 @@ def _check(
     return [unknown(name, where, known) for name, where in names.items() if name not in known]
 
 
-_UNAPPLIED = (
-    "these files declare it, and this version does not make it: make it in the console or with an SDK"
-)
-
 _LISTED = 10
 
 
@@ -62,8 +59,12 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + more
 
 
+def _unapplied(file: str) -> str:
+    return f"it is declared and was never made; type: qstash-jobs apply {quote_shell(file)}"
+
+
 def _unknown_group(resources: Resources) -> Callable[[str, Location, frozenset[str]], Problem]:
-    declared = {group.name for group in resources.of("url_group")}
+    declared = {group.name: group.location.file for group in resources.of("url_group")}
 
     def unknown(name: str, where: Location, known: frozenset[str]) -> Problem:
         likely = nearest(name, sorted(known))
@@ -71,7 +72,7 @@ def _unknown_group(resources: Resources) -> Callable[[str, Location, frozenset[s
             f"did you mean {likely}?" if likely else f"the account has {_list(sorted(known)) or 'no groups'}"
         )
         if name in declared:
-            hint = _UNAPPLIED
+            hint = _unapplied(declared[name])
         return Problem(
             location=where,
             rule="url-group-unknown",
@@ -84,7 +85,7 @@ def _unknown_group(resources: Resources) -> Callable[[str, Location, frozenset[s
 
 
 def _unknown_queue(resources: Resources) -> Callable[[str, Location, frozenset[str]], Problem]:
-    declared = {queue.name for queue in resources.of("queue")}
+    declared = {queue.name: queue.location.file for queue in resources.of("queue")}
 
     def unknown(name: str, where: Location, known: frozenset[str]) -> Problem:
         if name in declared:
@@ -92,7 +93,7 @@ def _unknown_queue(resources: Resources) -> Callable[[str, Location, frozenset[s
                 location=where,
                 rule="queue-unknown",
                 message=f"the account has no queue {name}, and QStash would make another than these files declare",
-                hint=_UNAPPLIED,
+                hint=_unapplied(declared[name]),
                 path=("queue",),
             )
         likely = nearest(name, sorted(known))

@@ -5,11 +5,14 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from itertools import islice
 
+from qstash_jobs.api.account import declare, hide_plan, is_anything_declared, look, open_asking
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.session import Session
 from qstash_jobs.api.validate import keys_of, look_at
+from qstash_jobs.api.whole import refuse_part
 from qstash_jobs.api.workspace import Inputs, Workspace, load
 from qstash_jobs.api.world import (
+    Service,
     clock_of,
     find_ledger,
     find_service,
@@ -21,8 +24,9 @@ from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
+from qstash_jobs.plan.account import AccountPlan, Declared, plan_unknown
 from qstash_jobs.plan.messages import PlannedMessage, hide_secrets, plan_message
-from qstash_jobs.problem import Problem
+from qstash_jobs.problem import Problem, sort_problems
 from qstash_jobs.publish.decide import Ask, Decision, Recall, Send, Skip, Wait, decide, look_up, refuse_window
 from qstash_jobs.publish.work import Try, gather
 from qstash_jobs.record import Listed, Record
@@ -124,6 +128,10 @@ class PlanReading:
     batch_size: int = 100
     names_secrets: bool = False
     """A stand-in for each secret, which the curl form turns into `$NAME`; else `***`."""
+    prunes: bool = False
+    """Plan that what the project made in the account and no file declares any more goes."""
+    has_to_know: bool = False
+    """Where the account cannot be asked, that is an ending and not a remark."""
 
 
 class Plan:
@@ -140,6 +148,12 @@ class Plan:
         self.demand = session.new_demand()
         """What of the plan the messages ask that have been planned so far."""
         self.messages_per_day = session.workspace.project.quota.get("messages_per_day")
+        self.account = AccountPlan(changes=())
+        """What would change in the account, secrets hidden."""
+        self.unasked: str | None = None
+        """Why the account was not asked, where it was to be."""
+        self.target = ""
+        """The server and the account that it is for."""
 
     @property
     def mask(self) -> Mask:
@@ -155,6 +169,33 @@ class Plan:
         return (
             hide_secrets(planned, mask) for planned in plan_messages(self._session, self._basis, self.demand)
         )
+
+    def look_at_account(self, service: Service | StopError, reading: PlanReading) -> None:
+        """Plan what would change in the account, if the files declare anything of it."""
+        declared, problems = declare(self._session)
+        if not (is_anything_declared(declared) or problems or reading.prunes):
+            return
+        if reading.prunes:
+            refuse_part(self._session.workspace)
+        try:
+            if isinstance(service, StopError):
+                raise service
+            self._ask_account(declared, problems, service, prunes=reading.prunes)
+        except StopError as error:
+            if reading.has_to_know:
+                raise
+            self.unasked = str(error)
+            self.account = plan_unknown(declared)
+
+    def _ask_account(
+        self, declared: Declared, problems: list[Problem], service: Service, *, prunes: bool
+    ) -> None:
+        self.target = service.target
+        asking = open_asking(service, system_clock(), tries=2)
+        with closing(asking):
+            plan = look(declared, asking, prunes=prunes)
+        self.problems = sort_problems([*self.problems, *problems, *plan.problems])
+        self.account = hide_plan(plan, Mask({**self._secrets, "QSTASH_TOKEN": service.token}))
 
     def check_demand(self) -> list[Problem]:
         """Hold what has been planned so far against the messages of a day."""
@@ -188,9 +229,12 @@ def open_plan(inputs: Inputs, reading: PlanReading, env: Mapping[str, str]) -> I
         ledger = (
             stack.enter_context(closing(open_ledger(path, read_only=True))) if holds_ledger(path) else None
         )
-        keys = keys_of(workspace, ledger=ledger, target=_target(env, workspace))
+        service = _find(env, workspace)
+        # without a token or a usable address, nothing is known of what was published there
+        target = service.target if isinstance(service, Service) else ""
+        keys = keys_of(workspace, ledger=ledger, target=target)
         session = look_at(workspace, env, secrets, keys=keys, run_key=reading.run_key)
-        yield Plan(
+        plan = Plan(
             session,
             Basis(
                 ledger=ledger,
@@ -200,12 +244,15 @@ def open_plan(inputs: Inputs, reading: PlanReading, env: Mapping[str, str]) -> I
             ),
             secrets,
         )
+        if not session.has_errors and not reading.names_secrets:
+            plan.look_at_account(service, reading)
+        yield plan
 
 
-def _target(env: Mapping[str, str], workspace: Workspace) -> str:
-    """What the messages would be published to; without a token or a usable address nothing is known of them."""
+def _find(env: Mapping[str, str], workspace: Workspace) -> Service | StopError:
+    """Find what the messages would be published to, or why there is nothing of the kind."""
     try:
         service, _ = find_service(env, workspace.project)
-    except StopError:
-        return ""
-    return service.target
+    except StopError as error:
+        return error
+    return service

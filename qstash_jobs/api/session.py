@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
+from functools import partial
 
+from qstash_jobs.api.scheduled import Scheduled, find_repeated
 from qstash_jobs.api.skips import Skips
 from qstash_jobs.api.tasks import Named, Task
 from qstash_jobs.api.variables import (
@@ -84,6 +86,8 @@ class Session:
         self.keys_by_file: dict[str, str] = {}
         """The run key of each file, by the name that its jobs' names begin with."""
         self._schedules: list[Task] = []
+        self.scheduled: list[Scheduled] = []
+        """The schedules that are in order, once they are checked."""
         base = base_scope(
             workspace,
             env=surroundings.env,
@@ -107,9 +111,10 @@ class Session:
             self._check(keyed.task, counts=True)
             if keyed.is_named and keyed.task.names_rows_by_number:
                 self._problems.append(_numbered_rows(keyed.task.job))
-        if not self.workspace.inputs.jobs:
-            for schedule in self._schedules:
+        for schedule in self._schedules:
+            if is_chosen(schedule.job, self.workspace.inputs.jobs):
                 self._check(schedule, counts=False)
+        self._problems += find_repeated(self.scheduled)
         self._problems += self._too_many()
         return sort_problems(self._problems)
 
@@ -186,8 +191,13 @@ class Session:
             self.windowed = message.name
         self.demand.note(message, times)
 
+    def _note_schedule(self, task: Task, message: Message, times: int) -> None:
+        del times
+        self.scheduled.append(Scheduled(task=task, message=message))
+
     def _check(self, task: Task, *, counts: bool) -> None:
-        checked = task.check(self._note if counts else _ignore, each=self.skips.look_at_each)
+        note = self._note if counts else partial(self._note_schedule, task)
+        checked = task.check(note, each=self.skips.look_at_each)
         self._problems += checked.problems
         self.totals.missing_secrets |= checked.missing_secrets
         if not checked.enabled:
@@ -195,10 +205,6 @@ class Session:
         elif counts:
             self.totals.jobs += 1
             self.totals.messages += checked.messages
-
-
-def _ignore(message: Message, times: int) -> None:
-    """Let messages pass that only had to be in order."""
 
 
 def _context(workspace: Workspace, surroundings: Surroundings) -> Context:

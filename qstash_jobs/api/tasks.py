@@ -89,6 +89,16 @@ class Task:
         return self._about.get("enabled") is not False
 
     @property
+    def says_enabled(self) -> bool:
+        """Whether the job or a default says anything of it."""
+        return ("enabled",) in self.job.origins
+
+    @property
+    def _is_made(self) -> bool:
+        """Whether there is a message: a disabled schedule stands in the account all the same, paused."""
+        return self.is_enabled or self.job.kind == "schedule"
+
+    @property
     def names_rows_by_number(self) -> bool:
         """Whether rows have no key of their own, so that another order of rows makes other messages."""
         return self.job.for_each is not None and self._compiled.key is None
@@ -99,7 +109,7 @@ class Task:
         `note` is given messages, and how many there are of each that differ in their bodies only; with `each`, it is
         given every one.
         """
-        if self._problems or not self.is_enabled:
+        if self._problems or not self._is_made:
             return Checked(problems=tuple(self._problems), enabled=self.is_enabled)
         preparation = self._prepare()
         keys = KeyCheck()
@@ -125,6 +135,7 @@ class Task:
             messages=count,
             problems=(*preparation.problems.problems(), *problems),
             missing_secrets=preparation.missing_secrets,
+            enabled=self.is_enabled,
         )
 
     def messages(self) -> Iterator[Message]:

@@ -37,6 +37,8 @@ class Inputs:
     secrets_dir: Path | None = None
     jobs: tuple[str, ...] = ()
     """Patterns of full names or ids; none means all."""
+    schedules_too: bool = False
+    """The patterns may choose schedules."""
     stdin: bytes | None = None
     """What standard input held, for the path `-`: it can be read once only."""
 
@@ -111,6 +113,8 @@ def _refuse_idle_patterns(workspace: Workspace) -> None:
     if workspace.has_errors:
         return
     jobs = [job for file in workspace.files for job in file.jobs]
+    if workspace.inputs.schedules_too:
+        jobs += workspace.schedules
     idle = [one for one in workspace.inputs.jobs if not any(is_chosen(job, (one,)) for job in jobs)]
     if idle:
         raise UsageError(f"no job matches {' or '.join(idle)}")

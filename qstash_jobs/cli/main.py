@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "qstash_jobs.cli.run",
         "Publish jobs, each message at most once, and record what became of them.",
     ),
+    "apply": (
+        "qstash_jobs.cli.apply",
+        "Make schedules, URL groups, queues and flow controls as declared.",
+    ),
     "runs": ("qstash_jobs.cli.runs", "List the runs of the ledger."),
     "show": ("qstash_jobs.cli.show", "Show one run or one message as the ledger knows it."),
     "status": ("qstash_jobs.cli.status", "Ask QStash whether messages were delivered."),

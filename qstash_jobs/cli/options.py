@@ -156,6 +156,15 @@ def batch_size(command: F) -> F:
     )(command)
 
 
+def prune(command: F) -> F:
+    """The word without which nothing is deleted; no variable says it."""
+    return click.option(
+        "--prune",
+        is_flag=True,
+        help="Delete what carries this project's mark and no file declares any more.",
+    )(command)
+
+
 def run_key(command: F) -> F:
     """The option that makes runs the same."""
     return click.option(

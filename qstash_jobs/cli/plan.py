@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,17 +32,41 @@ if TYPE_CHECKING:
     help="For people; for programs; for a pull request; as commands that send the same.",
 )
 @click.option(
+    "--exit-code",
+    is_flag=True,
+    envvar="QSTASH_JOBS_EXIT_CODE",
+    help="End with 8 where changes to the account are waiting.",
+)
+@options.prune
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Keep what would change in the account, for `apply --plan FILE`.",
+)
+@click.option(
     "--bodies",
     is_flag=True,
     envvar="QSTASH_JOBS_BODIES",
     help="Show the bodies of rows too (text, markdown).",
 )
 def command(**given: Any) -> int:
-    """Show the exact requests that `run` would send; send nothing.
+    """Show the exact requests that `run` would send, and what `apply` would change; change nothing.
 
     What the ledger knows to be published is shown as skipped. Secrets are never shown: *** stands for them, and $NAME
     in the curl form. Without --run-key or a `run_key` in the file every run has ids of its own; those shown are
     an example. Where the project has environments and none is chosen, it shows each in turn.
+
+    Where the files declare schedules, URL groups, queues or flow controls, the account is asked for its own, and each
+    field that differs is shown. Without a token they are listed as unknown.
+
+    \b
+    Exit codes:
+      0  all is in order, and with --exit-code nothing would change in the account
+      2  the command line, the settings or the job files are wrong
+      4  with --exit-code or --out: QStash does not accept the token, or there is none
+      5  with --exit-code or --out: the account cannot be read
+      8  with --exit-code: changes to the account are waiting
     """
     from dataclasses import replace
 
@@ -51,13 +76,16 @@ def command(**given: Any) -> int:
     from qstash_jobs.settings import environment as environment_variables
 
     terminal = Terminal()
-    inputs = read_inputs(given, default="jobs/")
+    inputs = replace(read_inputs(given, default="jobs/"), schedules_too=True)
     reading = PlanReading(
         ledger=given["ledger"],
         run_key=given["run_key"],
         batch_size=given["batch_size"],
         names_secrets=given["format_"] == "curl",
+        prunes=given["prune"],
+        has_to_know=given["exit_code"] or given["out"] is not None,
     )
+    _check(given, names_all=not inputs.environment and len(name_environments(inputs)) > 1)
     exit_code = 0
     for name in name_environments(inputs):
         with open_plan(replace(inputs, environment=name), reading, environment_variables()) as plan:
@@ -67,8 +95,19 @@ def command(**given: Any) -> int:
     return exit_code
 
 
+def _check(given: dict[str, Any], *, names_all: bool) -> None:
+    """Refuse options that say nothing together."""
+    from qstash_jobs.errors import UsageError
+
+    if given["format_"] == "curl" and (given["exit_code"] or given["prune"] or given["out"]):
+        raise UsageError("the curl form holds messages only; leave out --exit-code, --prune and --out")
+    if given["out"] is not None and names_all:
+        raise UsageError("a plan that is kept is for one environment; choose it with --environment NAME")
+
+
 def _show(plan: "Plan", given: dict[str, Any], terminal: Terminal, *, chosen: bool) -> int:
     """Show the plan for one environment, which is named where it is one of several; return 2 where there is none."""
+    from qstash_jobs.report.changes_markdown import write_changes_markdown
     from qstash_jobs.report.plan_markdown import write_plan_markdown, write_plan_sections
     from qstash_jobs.report.problems import summarise_problems
 
@@ -86,19 +125,42 @@ def _show(plan: "Plan", given: dict[str, Any], terminal: Terminal, *, chosen: bo
     totals = Totals()
     messages = totals.count(plan.messages())
     if is_markdown:
-        sections = list(write_plan_sections(messages, bodies=given["bodies"]))
+        sections = [
+            *write_plan_sections(messages, bodies=given["bodies"]),
+            *write_changes_markdown(plan.account.changes),
+        ]
         problems = [*plan.problems, *plan.check_demand()]
         summary = list(_summarise(plan, totals))
         lines = write_plan_markdown(sections, summary=summary, problems=problems, environment=environment)
         terminal.results(lines)
     else:
-        terminal.results(_write(plan, messages, given, terminal, environment))
+        terminal.results(_write(plan, messages, totals, given, terminal, environment))
     if terminal.is_deserted:
         return 0
     for sentence in _summarise(plan, totals):
         terminal.note(sentence)
     terminal.problems(plan.check_demand(), files=plan.files)
-    return 0
+    if given["out"] is not None:
+        _keep(plan, given, terminal)
+    return 8 if given["exit_code"] and plan.account.waiting else 0
+
+
+def _keep(plan: "Plan", given: dict[str, Any], terminal: Terminal) -> None:
+    """Write the plan for the account into a file."""
+    from qstash_jobs.cli.kept import write_plan_file
+    from qstash_jobs.plan.kept import keep_plan
+
+    kept = keep_plan(
+        plan.account,
+        target=plan.target,
+        environment=plan.environment,
+        paths=given["paths"] or ("jobs/",),
+        prunes=given["prune"],
+    )
+    write_plan_file(given["out"], kept, plan.account)
+    terminal.note(
+        f"kept in {given['out']}; to carry it out, and nothing else: qstash-jobs apply --plan {given['out']}"
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,15 +182,17 @@ class Totals:
 def _write(
     plan: "Plan",
     messages: "Iterator[PlannedMessage]",
+    totals: Totals,
     given: dict[str, Any],
     terminal: Terminal,
     environment: str,
 ) -> "Iterator[str]":
-    from qstash_jobs.report import curl, plans
+    from qstash_jobs.report import changes, curl, plans
 
     match given["format_"]:
         case "jsonl":
             yield from plans.write_plan_jsonl(messages, environment=plan.environment)
+            yield from changes.write_changes_jsonl(plan.account.changes, environment=plan.environment)
             yield plans.write_demand_json(
                 plan.demand, messages_per_day=plan.messages_per_day, environment=plan.environment
             )
@@ -143,6 +207,11 @@ def _write(
             yield from plans.write_plan(
                 messages, bodies=given["bodies"], width=terminal.width, colour=terminal.colour
             )
+            if plan.account.changes and totals.actions:
+                yield ""
+            yield from changes.write_changes(
+                plan.account.changes, width=terminal.width, colour=terminal.colour
+            )
 
 
 def _summarise(plan: "Plan", totals: Totals) -> "Iterator[str]":
@@ -152,5 +221,9 @@ def _summarise(plan: "Plan", totals: Totals) -> "Iterator[str]":
     demand = plans.summarise_demand(plan.demand, messages_per_day=plan.messages_per_day)
     if demand is not None:
         yield demand
+    if plan.account.changes:
+        from qstash_jobs.report.changes import summarise_changes
+
+        yield summarise_changes(plan.account.changes, missing=plan.unasked)
     if plan.missing_secrets:
         yield f"to be set before a run: {', '.join(plan.missing_secrets)}"

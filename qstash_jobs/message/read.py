@@ -201,4 +201,5 @@ _PARTS: tuple[Part, ...] = (
     _part("labels", "labels", lambda value: tuple(value or ())),
     _part("run_labels", "run_labels", lambda value: value is not False),
     _part("cron", "cron"),
+    _part("schedule_id", "schedule_id"),
 )

@@ -99,6 +99,8 @@ class Message:
     """Of a schedule only, without its zone."""
     timezone: str | None = None
     """Of a schedule only."""
+    schedule_id: str | None = None
+    """Of a schedule only: its id in the account, where the file names it."""
     secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The names of the secrets that went into each top-level field."""
     outside: Mapping[str, frozenset[str]] = field(default_factory=dict)

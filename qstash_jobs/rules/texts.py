@@ -268,3 +268,24 @@ describe(
     "Runs with the same key publish a message once between them; an empty key would make all runs the same.",
     example="run_key: ${{ run.date }}",
 )
+describe(
+    "schedule-repeated",
+    "two schedules with one id",
+    "A schedule's id in the account is made of the project, the environment and the key that it stands under, whatever "
+    "file that is in. Of two with one id, the second would replace the first.",
+    example="schedules: {nightly-report: {…}, nightly-cleanup: {…}}",
+)
+describe(
+    "schedule-id",
+    "a schedule's id in the account: letters, digits, dots, dashes, underscores",
+    "Other ids are answered with 400 (upstash changelog, November 2024; openapi.yaml). The id is made of the project, "
+    "the environment and the key, so that two projects in one account cannot meet.",
+    example="project: billing    # in qstash-jobs.yaml",
+)
+describe(
+    "schedule-stranger",
+    "a schedule that this project did not make",
+    "What a project makes carries its mark, a label. A schedule without it is somebody else's, or was made by "
+    "hand, and is never touched unless a file names its id.",
+    example="schedules: {nightly: {schedule_id: nightly-report, …}}",
+)

@@ -56,7 +56,7 @@ ELSEWHERE = {
     "id": "the id is the key that it stands under",
     "name": "the name is the key that it stands under",
     "jobid": "the id is the key that it stands under",
-    "scheduleid": "the id is the key that it stands under",
+    "scheduleid": "it belongs in `schedules`, for one that the account has already",
     "token": "a token never stands in a file: set QSTASH_TOKEN",
     "qstashtoken": "a token never stands in a file: set QSTASH_TOKEN",
     "runkey": "it belongs at the top of the file",

@@ -39,6 +39,7 @@ def put_schedule(world: World, account: Account, order: Order) -> Schedule:
     )
     if known:
         _overwrite(known, timetable, order)
+        known.paused = known.paused and world.switches.overwrite == "keeps_pause"
     account.schedules[schedule.id] = schedule
     _plan(world, schedule)
     return schedule
@@ -91,7 +92,7 @@ def _plan(world: World, schedule: Schedule) -> None:
 
 
 def _overwrite(schedule: Schedule, timetable: Timetable, order: Order) -> None:
-    """Replace what a schedule publishes and when; whether it is paused stays (wire contract 8 leaves it open)."""
+    """Replace what a schedule publishes and when."""
     schedule.timetable = timetable
     schedule.destination, schedule.queue = order.destination, order.queue
     schedule.headers, schedule.body = order.headers, order.body

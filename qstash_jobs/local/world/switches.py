@@ -25,6 +25,8 @@ class Switches:
     """D13: the spelling of the last state; the Python SDK knows this one only."""
     pause_verb: Literal["both", "POST", "PATCH"] = "both"
     """D14: with which method schedules and queues are paused and resumed."""
+    overwrite: Literal["keeps_pause", "resumes"] = "keeps_pause"
+    """Wire contract 8: whether a paused schedule that is written anew stays paused is not documented."""
     success_status: Literal[200, 201, 202] = 200
     """D19: a duplicate is answered with 202 all the same."""
     duplicate: Literal["both", "flag", "status"] = "both"

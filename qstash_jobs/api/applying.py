@@ -1,0 +1,181 @@
+"""Job files -> the account as they declare it: look, ask, apply, read back; nothing where anything is wrong."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from qstash_jobs.api.account import declare, explain_unread, hide_plan, look, open_asking, replan
+from qstash_jobs.api.keys import Keys
+from qstash_jobs.api.run import Tools
+from qstash_jobs.api.session import Session, Surroundings
+from qstash_jobs.api.validate import NO_RUN
+from qstash_jobs.api.whole import refuse_part
+from qstash_jobs.api.workspace import Workspace
+from qstash_jobs.boundary import Scope
+from qstash_jobs.errors import LockedError, UsageError
+from qstash_jobs.mask import Mask
+from qstash_jobs.plan.account import AccountPlan, Declared
+from qstash_jobs.plan.kept import KeptPlan, find_differences
+from qstash_jobs.plan.verdict import Verdict
+from qstash_jobs.problem import Problem, Severity
+from qstash_jobs.reconcile import Asking, Failed, apply_changes, read_back
+from qstash_jobs.value import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyWish:
+    """What `apply` was asked to do, besides what to read."""
+
+    prunes: bool = False
+    forces: bool = False
+    """The second word for deletions that need one."""
+    kept: KeptPlan | None = None
+    """The plan that it has to be, and no other."""
+    lock_wait_s: float = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyTalk:
+    """Whom to tell, and whom to ask."""
+
+    show_problems: Callable[[Sequence[Problem]], None]
+    use_mask: Callable[[Mask], None]
+    """Given what hides every secret, before anything is shown."""
+    show_plan: Callable[[AccountPlan], None]
+    confirm: Callable[[AccountPlan], bool]
+    tell: Callable[[Verdict], None]
+    note: Callable[[str], None]
+    stopping: Callable[[], int]
+    """0, or the exit code to stop with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """How it went."""
+
+    exit_code: int
+    verdicts: tuple[Verdict, ...] = ()
+
+
+def apply(workspace: Workspace, wish: ApplyWish, tools: Tools, talk: ApplyTalk) -> Applied:
+    """Make the account as the files declare it. Raises StopError; nothing is changed by then."""
+    owner = (workspace.project_name or "", workspace.project.environment)
+    scope = Scope(text="\n".join(("account", *owner, tools.service.target)))
+    try:
+        with tools.ledger.lock([scope], wait_s=wish.lock_wait_s):
+            return _apply(workspace, wish, tools, talk)
+    except LockedError as error:
+        raise LockedError(str(error).replace("run of these jobs", "apply of this project")) from error
+
+
+def _apply(workspace: Workspace, wish: ApplyWish, tools: Tools, talk: ApplyTalk) -> Applied:
+    session = _look_at(workspace, tools)
+    problems = session.check()
+    declared, more = declare(session)
+    if _stop(problems + more, talk):
+        return Applied(exit_code=2)
+    if wish.prunes:
+        refuse_part(workspace)
+    mask = Mask({**tools.secrets, "QSTASH_TOKEN": tools.service.token})
+    talk.use_mask(mask)
+    asking = open_asking(tools.service, tools.clock, stopping=lambda: bool(talk.stopping()))
+    try:
+        plan = look(declared, asking, prunes=wish.prunes)
+        if plan.problems and _stop([*problems, *plan.problems], talk):
+            return Applied(exit_code=2)
+        shown = hide_plan(plan, mask)
+        _hold_to(wish.kept, shown)
+        talk.show_plan(shown)
+        _refuse_deletions(plan, wish)
+        if not plan.waiting:
+            return Applied(exit_code=0)
+        if not talk.confirm(shown):
+            return Applied(exit_code=0)
+        # whoever was asked took a while, and queues are written whole: what is changed is what is there now
+        now = look(declared, asking, prunes=wish.prunes)
+        if now.checksum != plan.checksum:
+            raise UsageError(
+                "the account was changed in the meantime; nothing was applied: look at the plan again"
+            )
+        return _carry_out(now, declared, wish, asking, talk)
+    finally:
+        asking.close()
+
+
+def _carry_out(
+    plan: AccountPlan, declared: Declared, wish: ApplyWish, asking: Asking, talk: ApplyTalk
+) -> Applied:
+    verdicts = list(apply_changes(plan.waiting, asking))
+    settled = read_back(verdicts, replan(declared, prunes=wish.prunes), asking)
+    if isinstance(settled, Failed):
+        talk.note(f"what was applied was not read back: {explain_unread(settled)}")
+        settled = verdicts
+    for verdict in settled:
+        talk.tell(verdict)
+    return Applied(exit_code=_exit_code(settled, talk.stopping()), verdicts=tuple(settled))
+
+
+CONCERNS = (4, 2, 3, 5, 1)
+"""Exit codes, the highest concern first; a signal's is above them."""
+
+
+def _exit_code(verdicts: Sequence[Verdict], stopped: int) -> int:
+    codes = {verdict.exit_code for verdict in verdicts}
+    if stopped and any(verdict.state in ("pending", "partial") for verdict in verdicts):
+        return stopped
+    return next((code for code in CONCERNS if code in codes), 0)
+
+
+def _stop(problems: Sequence[Problem], talk: ApplyTalk) -> bool:
+    """Show problems; say whether one of them keeps anything from being applied."""
+    talk.show_problems(problems)
+    return any(problem.severity is Severity.ERROR for problem in problems)
+
+
+def _hold_to(kept: KeptPlan | None, plan: AccountPlan) -> None:
+    """Refuse to apply anything but the plan that was kept."""
+    if kept is not None and kept.checksum != plan.checksum:
+        what = "; ".join(find_differences(kept, plan)) or "the order of its changes"
+        raise UsageError(f"this is not what was planned, and nothing was applied: {what}; plan again")
+
+
+def _refuse_deletions(plan: AccountPlan, wish: ApplyWish) -> None:
+    reasons = () if wish.forces else plan.refusals()
+    if reasons:
+        raise UsageError(f"nothing was applied; --force deletes all the same: {'; '.join(reasons)}")
+
+
+def _look_at(workspace: Workspace, tools: Tools) -> Session:
+    keys = Keys(
+        None,
+        run_id=NO_RUN,
+        started_at=tools.clock.now(),
+        project=workspace.project_name or "",
+        environment=workspace.project.environment,
+        target=tools.service.target,
+    )
+    return Session(
+        workspace,
+        Surroundings(
+            env=tools.env,
+            secrets=tools.secrets,
+            missing_secret="error",  # noqa: S106 - what to do, not a secret
+            now=keys.started_at,
+            server_is_local=tools.service.server.is_local,
+            project_name=keys.project,
+            run_id=NO_RUN,
+            facts_of=keys.facts,
+        ),
+    )
+
+
+def hold_to_target(kept: KeptPlan, workspace: Workspace, target: str) -> ApplyWish:
+    """Wish for a kept plan, in the place that it was made for; UsageError in another."""
+    if (kept.target, kept.environment) != (target, workspace.project.environment):
+        made_for = f"{kept.target}{f', {kept.environment}' if kept.environment else ''}"
+        raise UsageError(f"this plan is for {made_for}, and that is not where it would be applied")
+    return ApplyWish(prunes=kept.prunes, kept=kept)
+
+
+def with_force(wish: ApplyWish, given: Mapping[str, bool]) -> ApplyWish:
+    """Add what the command line says to a wish."""
+    return replace(wish, prunes=wish.prunes or given["prune"], forces=given["force"])
