@@ -41,6 +41,13 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def storm(session: nox.Session) -> None:
+    """The long form of the fault tests, with its figures as a table; `-- power cuts` for parts of it."""
+    session.install(".[test]")
+    session.run("python", "tests/faults/storm.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Speed, as ratios against peers in the same run; `-- --page` writes docs/performance.md, `-- --small` tries it."""
     # check-jsonschema is a peer, which nothing of the project needs; ajv-cli comes from npm where there is one

@@ -217,7 +217,8 @@ class Trial:
             printed=printed,
             said=paths["stderr"].read_text() if paths["stderr"].exists() else "",
             peak_mib=ended["peak_kib"] / 1024,
-            crossings=json.loads(crossings.read_text()) if crossings.exists() else {},
+            # a kill may have come while they were written
+            crossings=json.loads(crossings.read_text()) if ended["code"] >= 0 and crossings.exists() else {},
         )
 
     # judging
