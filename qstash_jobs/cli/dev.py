@@ -33,12 +33,35 @@ USERS_BYTES = 1024 * 1024
     "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The address to listen on."
 )
 @click.option(
-    "--deliver", is_flag=True, help="Deliver to the real destinations, not to the built-in receiver."
+    "--deliver/--sink",
+    default=False,
+    help="Deliver to the real destinations, or to the built-in receiver, as it does without either.",
 )
 @click.option(
     "--allow-link-local",
     is_flag=True,
     help="With --deliver: to link-local addresses and metadata services too.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep everything in this file, and go on from there the next time.",
+)
+@click.option(
+    "--retain",
+    type=click.IntRange(1, 10_000_000),
+    default=100_000,
+    show_default=True,
+    metavar="N",
+    help="So many messages of a user are remembered when they are over.",
+)
+@click.option(
+    "--fast-clock",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    metavar="N",
+    help="Let so many seconds pass in one: for delays, retries, schedules.",
 )
 @click.option("--virtual-time", is_flag=True, help="Skip delays instead of waiting for them.")
 @click.option(
@@ -71,8 +94,8 @@ USERS_BYTES = 1024 * 1024
 def command(**given: Any) -> int:
     """Run a QStash-compatible server on this machine until Ctrl-C, for any QStash client.
 
-    It keeps everything in memory and listens on 127.0.0.1. Deliveries go to a built-in receiver that answers
-    200, so nothing leaves the machine; --deliver sends them.
+    It keeps everything in memory, or with --state in a file, and listens on 127.0.0.1. Deliveries go to a
+    built-in receiver that answers 200, so nothing leaves the machine; --deliver sends them.
     """
     from qstash_jobs.cli.signals import stop_on_signals
 
@@ -87,7 +110,12 @@ def command(**given: Any) -> int:
                 f"listening on {given['host']}: whoever reaches this machine can use it, because its tokens are "
                 "public; --users gives it others"
             )
-        terminal.note("listening; set these in the other terminal. Ctrl-C ends it, and what it holds with it")
+        kept = (
+            "and what it holds with it"
+            if given["state"] is None
+            else f"what it holds stays in {given['state']}"
+        )
+        terminal.note(f"listening; set these in the other terminal. Ctrl-C ends it, {kept}")
         terminal.note(f"messages are shown at {_write_page_address(server, public=given['users'] is None)}")
         seen = 0
         while not stop.is_asked():
@@ -102,7 +130,9 @@ def _write_page_address(server: "LocalServer", *, public: bool) -> str:
 
 
 def _start(given: dict[str, Any]) -> "LocalServer":
-    from qstash_jobs.local import DEV_USERS, FIXED, FREE, PAYG, start_server
+    if given["virtual_time"] and given["fast_clock"] > 1:
+        raise UsageError("--fast-clock and --virtual-time exclude each other")
+    from qstash_jobs.local import DEV_USERS, FIXED, FREE, PAYG, Retention, start_server
 
     return start_server(
         host=given["host"],
@@ -110,6 +140,9 @@ def _start(given: dict[str, Any]) -> "LocalServer":
         deliver=given["deliver"],
         allow_link_local=given["allow_link_local"],
         real_time=not given["virtual_time"],
+        speed=given["fast_clock"],
+        state=given["state"],
+        retention=Retention(messages=given["retain"]),
         quota={"free": FREE, "payg": PAYG, "fixed": FIXED}[given["quota"]],
         users=_read_users(given["users"]) if given["users"] is not None else DEV_USERS,
         switches=_read_pairs("--switch", given["switches"]),

@@ -1,6 +1,7 @@
 """HTTP in: a request -> a Call, whose target is exactly what stood in the request line; a Reply -> a response."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -23,12 +24,19 @@ class Door:
     """Turns requests into calls, and replies into responses."""
 
     def __init__(
-        self, engine: Engine, recorded: Recent[RecordedRequest] | None, *, host: str, body_s: float
+        self,
+        engine: Engine,
+        recorded: Recent[RecordedRequest] | None,
+        *,
+        host: str,
+        body_s: float,
+        saved: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self._engine = engine
         self._recorded = recorded
         self._host = host
         self._body_s = body_s
+        self._saved = saved
         self._reading_bytes = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -46,6 +54,8 @@ class Door:
         if publishing:
             self._engine.note_publishing()
         self._engine.wake()
+        if self._saved is not None:
+            reply = await _when_saved(self._saved, reply)
         if reply.after_s:
             await asyncio.sleep(reply.after_s)
         response = write_response(reply)
@@ -133,6 +143,15 @@ def _cut(request: web.BaseRequest, response: web.Response, reply: Reply) -> None
 
 _TOO_LARGE = Refusal(413, f"the request is larger than {BODY_BYTES} bytes")
 _TOO_MUCH = Refusal(503, f"more than {BODIES_BYTES} bytes are being sent at once")
+
+
+async def _when_saved(saved: Callable[[], Awaitable[None]], reply: Reply) -> Reply:
+    """Give an answer when all that it tells of is kept, or say that it is not."""
+    try:
+        await saved()
+    except Refusal as refusal:
+        return write_refusal(refusal)
+    return reply
 
 
 def _decode(data: bytes) -> str:

@@ -29,9 +29,12 @@ class Carry(Protocol):
 class Engine:
     """Moves the world along."""
 
-    def __init__(self, world: World, *, real_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, world: World, *, real_ms: Callable[[], int], after_each: Callable[[], None] = lambda: None
+    ) -> None:
         self.world = world
         self._real_ms = real_ms
+        self._after_each = after_each
         self._loop = asyncio.get_running_loop()
         self._carry: Carry | None = None
         self._holds = 0
@@ -93,6 +96,10 @@ class Engine:
         return not busy and (due_ms is None or (self.world.stands_still and due_ms > self.world.now_ms))
 
     def _run(self) -> None:
+        self._move()
+        self._after_each()
+
+    def _move(self) -> None:
         self._soon = False
         self._cancel_timer()
         world = self.tick()
@@ -134,7 +141,7 @@ class Engine:
     def _look_again(self, after_s: float) -> None:
         # The wall clock may be set meanwhile: never sleep through it for long. At least a millisecond: the loop's
         # clock and the wall clock do not agree to the last digit.
-        at = self._loop.time() + min(max(after_s, 0.001), 60)
+        at = self._loop.time() + min(max(after_s / self.world.speed, 0.001), 60)
         if self._timer is None or self._timer.when() > at:
             self._cancel_timer()
             self._timer = self._loop.call_at(at, self._run)

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 from qstash_jobs.errors import UsageError
+from qstash_jobs.local.kept.file import StateFile
+from qstash_jobs.local.kept.restore import restore
 from qstash_jobs.local.recent import Recent, RecordedRequest
 from qstash_jobs.local.seen import SeenMessage, describe_message
-from qstash_jobs.local.setup import LOOPBACK, Limits, Setup, is_loopback
+from qstash_jobs.local.setup import LOOPBACK, Limits, OpenState, Setup, is_loopback
 from qstash_jobs.local.sink import AnswerFunction, Delivery
 from qstash_jobs.local.thread import ServiceThread, make_secret, real_ms
 from qstash_jobs.local.world.account import DEV_USERS, Account, Retention, User
@@ -176,29 +179,26 @@ def start_server(
     retention: Retention | None = None,
     users: Sequence[User] = DEV_USERS,
     limits: Limits | None = None,
+    state: Path | None = None,
+    speed: int = 1,
 ) -> LocalServer:
     """Start a server on 127.0.0.1, or where `host` says; it is a context manager that stops it.
 
     Deliveries go to a built-in receiver, which asks `answer` what to say; with `deliver` they go to their
     destinations, but for link-local addresses and metadata services, unless these are allowed. Time is virtual: delays
     are kept in order, nobody waits for them; `real_time` follows the wall clock, and time that `stands_still` is moved
-    by `advance` alone. Raises UsageError when the extra is missing or the port is taken.
+    by `advance` alone. With `speed`, so many seconds pass in one of the wall clock's. What happens is kept in the file
+    `state`, and goes on from there. Raises UsageError when the extra is missing, the port is taken, or the file cannot
+    be used.
     """
     if real_time and stands_still:
         raise UsageError("time either follows the wall clock or stands still")
+    if speed < 1 or (speed > 1 and not real_time):
+        raise UsageError("a fast clock is one that follows the wall clock, at least as fast")
     try:
         import aiohttp  # noqa: F401 - the other modules import it, deep in a thread
     except ImportError as error:
         raise UsageError("the local server needs aiohttp: pip install 'qstash-jobs[local]'") from error
-    setup = Setup(
-        host=host,
-        port=port,
-        deliver=deliver,
-        allow_link_local=allow_link_local,
-        answer=answer,
-        limits=limits or Limits(),
-        requests=Recent() if record_requests else None,
-    )
     world = World(
         now_ms=real_ms(),
         make_secret=make_secret,
@@ -208,9 +208,38 @@ def start_server(
         quota=quota,
         switches=_read_switches(switches),
         retention=retention,
+        speed=speed,
     )
     _add_faults(world, faults)
-    return LocalServer(world, setup)
+    opened = _open_state(world, state) if state is not None else None
+    setup = Setup(
+        host=host,
+        port=port,
+        deliver=deliver,
+        allow_link_local=allow_link_local,
+        answer=answer,
+        limits=limits or Limits(),
+        requests=Recent() if record_requests else None,
+        state=opened,
+    )
+    try:
+        return LocalServer(world, setup)
+    except BaseException:
+        if opened is not None:
+            opened.file.close()
+        raise
+
+
+def _open_state(world: World, path: Path) -> OpenState:
+    file = StateFile(path)
+    try:
+        return OpenState(file=file, written=restore(world, file.read()))
+    except (ValueError, TypeError, KeyError) as error:
+        file.close()
+        raise UsageError(f"the state file {path} holds what cannot be read: {error}") from error
+    except BaseException:
+        file.close()
+        raise
 
 
 def _read_switches(given: Switches | Mapping[str, object] | None) -> Switches:

@@ -1,12 +1,14 @@
 """The part of a server that lives on its event loop: listener, engine, and whoever delivers."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from qstash_jobs.local.connection import Listener, close_listener
 from qstash_jobs.local.courier import Courier
 from qstash_jobs.local.door import Door
 from qstash_jobs.local.engine import Carry, Engine
+from qstash_jobs.local.kept.keeper import Keeper
 from qstash_jobs.local.setup import LOOPBACK, Setup
 from qstash_jobs.local.sink import Sink, SinkAnswer
 from qstash_jobs.local.world.deliver import settle, settle_later
@@ -14,20 +16,31 @@ from qstash_jobs.local.world.fault import Fault, take_answer
 from qstash_jobs.local.world.message import Attempt
 from qstash_jobs.local.world.world import World
 
+log = logging.getLogger(__name__)
+
 
 class Service:
     """A server on the running event loop."""
 
     def __init__(self, world: World, setup: Setup, *, real_ms: Callable[[], int]) -> None:
-        self.engine = Engine(world, real_ms=real_ms)
         self.loop = asyncio.get_running_loop()
+        state = setup.state
+        self._keeper = Keeper(world, state.file, state.written) if state is not None else None
+        look = self._keeper.look if self._keeper is not None else lambda: None
+        self.engine = Engine(world, real_ms=real_ms, after_each=look)
         self.stopping = asyncio.Event()
         self._setup = setup
 
     async def serve(self, tell_url: Callable[[str], None]) -> None:
         """Serve until `stopping` is set; tells the address as soon as it listens."""
         setup = self._setup
-        door = Door(self.engine, setup.requests, host=setup.host, body_s=setup.limits.body_s)
+        door = Door(
+            self.engine,
+            setup.requests,
+            host=setup.host,
+            body_s=setup.limits.body_s,
+            saved=self._keeper.saved if self._keeper is not None else None,
+        )
         listener = Listener(door, setup.limits)
         server = await self.loop.create_server(listener, setup.host, setup.port, backlog=1024)
         url = _write_url(setup.host, server.sockets[0].getsockname()[1])
@@ -36,6 +49,12 @@ class Service:
         finally:
             self.engine.stop()
             await close_listener(server, listener)
+            await self._close_state()
+
+    async def _close_state(self) -> None:
+        failed = await self._keeper.close() if self._keeper is not None else None
+        if failed is not None:
+            log.error("the last changes could not be kept in the state file: %s", failed)
 
     async def _deliver_until_stopped(self, tell_started: Callable[[], None]) -> None:
         setup, courier = self._setup, None

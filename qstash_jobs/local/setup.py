@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from qstash_jobs.local.kept.file import StateFile
 from qstash_jobs.local.recent import Recent, RecordedRequest
 from qstash_jobs.local.sink import AnswerFunction, Delivery
 
@@ -23,6 +24,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenState:
+    """A file that the world was restored from, and is kept in."""
+
+    file: StateFile
+    written: set[int]
+    """The numbers of the messages in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """Where it listens, who delivers, and what is kept of both."""
 
@@ -35,6 +45,7 @@ class Setup:
     """What the built-in receiver says, where it receives."""
     deliveries: Recent[Delivery] = field(default_factory=Recent)
     requests: Recent[RecordedRequest] | None = None
+    state: OpenState | None = None
 
 
 def is_loopback(host: str) -> bool:

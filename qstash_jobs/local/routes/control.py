@@ -25,6 +25,7 @@ def flow_control(visit: Visit) -> Reply:
             # A key can be paused or pinned before its first message.
             key = visit.account.flow(name)
             VERBS[verb](visit, key)
+            visit.world.changes.note_thing(visit.account, "flow", name)
             open_flow(visit.world, key)
             return OK
         case _, () | (_,):
@@ -52,6 +53,7 @@ def keys(visit: Visit) -> Reply:
             account = visit.account
             new = make_signing_key(visit.world.make_secret)
             account.current_key, account.next_key = account.next_key, new
+            visit.world.changes.note_thing(account, "account")
             return write_json(show_keys(account))
         case _, () | ("rotate",):
             raise not_allowed(visit)

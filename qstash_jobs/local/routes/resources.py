@@ -24,9 +24,11 @@ def topics(visit: Visit) -> Reply:
             return write_json(show_group(_find_group(visit, name)))
         case "DELETE", (name,):
             del visit.account.groups[_find_group(visit, name).name]
+            visit.world.changes.note_thing(visit.account, "group", name)
             return OK
         case "PATCH", (name,):
             _find_group(visit, name).headers = _read_defaults(visit)
+            visit.world.changes.note_thing(visit.account, "group", name)
             return OK
         case (("POST" | "PUT"), (name, "endpoints")):
             put_endpoints(visit.world, visit.account, name, _read_endpoints(visit, need_url=True))

@@ -99,6 +99,7 @@ def _accept(world: World, account: Account, prepared: Prepared, endpoint: Endpoi
     number = world.next_number()
     if key is not None:
         account.dedup.put(key, number, now_ms=world.steady_ms)
+        world.changes.note_dedup(account, key, number, world.steady_ms)
     use_allowance(world, account)
     message = _make(world, account, prepared, endpoint, number)
     enter(world, message)

@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from qstash_jobs.local.world.changes import Changes
 from qstash_jobs.local.world.dedup import DedupTable
 from qstash_jobs.local.world.fault import Fault
 from qstash_jobs.local.world.flow import FlowKey
@@ -70,6 +71,7 @@ class Account:
     read_only_token: str | None
     dedup: DedupTable
     retention: Retention
+    changes: Changes
     messages: dict[str, Message] = field(default_factory=dict)
     """Those that are not settled, and the last settled ones."""
     groups: dict[str, Group] = field(default_factory=dict)
@@ -79,7 +81,7 @@ class Account:
     dead: dict[str, DeadLetter] = field(default_factory=dict)
     """By id, oldest first."""
     log: deque[Event] = field(default_factory=deque)
-    """Oldest first, with consecutive numbers."""
+    """Oldest first."""
     active: int = 0
     """Deliveries that have a place under the plan's limit for all together."""
     waiting: deque[Message] = field(default_factory=deque)
@@ -109,6 +111,7 @@ class Account:
         self.events_written += 1
         message.events.append(event)
         self.log.append(event)
+        self.changes.note_event(event)
         if len(self.log) > 4 * self.retention.messages:
             self.log.popleft()
 
@@ -117,6 +120,10 @@ class Account:
         message.stage = Stage.SETTLED
         self.settled.append(message)
         self.settled_bytes += _size(message)
+        self.forget_oldest()
+
+    def forget_oldest(self) -> None:
+        """Forget messages that are over, as far as more are remembered than are to be."""
         while self.settled and (
             len(self.settled) > self.retention.messages or self.settled_bytes > self.retention.body_bytes
         ):
@@ -131,6 +138,7 @@ class Account:
         self.letters_written += 1
         self.dead[letter.id] = letter
         message.dead_letter = letter.id
+        self.changes.note_thing(self, "dead", letter.id)
         return letter
 
     def flow(self, name: str) -> FlowKey:
@@ -147,6 +155,8 @@ class Account:
         self.messages.pop(message.id, None)
         if message.dead_letter is not None:
             self.dead.pop(message.dead_letter, None)
+            self.changes.note_thing(self, "dead", message.dead_letter)
+        self.changes.note_message(message)
         # The log may hold some of its events for longer: without their bodies.
         message.events = []
         message.body = b""
@@ -154,7 +164,9 @@ class Account:
             self.log.popleft()
 
     def _forget_idle_flows(self) -> None:
-        self.flows = {name: key for name, key in self.flows.items() if not key.is_idle}
+        for name in [name for name, key in self.flows.items() if key.is_idle]:
+            del self.flows[name]
+            self.changes.note_thing(self, "flow", name)
 
 
 def _size(message: Message) -> int:

@@ -16,15 +16,44 @@ def enter(world: World, message: Message) -> None:
     account = message.account
     account.messages[message.id] = message
     account.note(message, State.CREATED, world.now_ms, next_ms=message.due_ms)
-    settings = message.settings
-    if settings.flow_key is not None and settings.flow is not None:
-        message.flow = account.flow(settings.flow_key)
-        message.flow.adopt(settings.flow)
+    _join_flow(world, message)
     if message.queue is None:
         world.agenda.put(message.due_ms, message)
     else:
         message.queue.waiting.append(message)
         let_in(world, message.queue)
+
+
+def resume(world: World, message: Message) -> None:
+    """Go on with a message that another process left: it waits again, where it did, or for its next attempt."""
+    queue = message.queue
+    if message.in_queue and queue is not None:
+        message.in_queue = message.stage is not Stage.SETTLED or message.callbacks_open > 0
+        queue.active += message.in_queue
+    if message.stage is Stage.SETTLED:
+        return
+    if message.settings.flow_key is not None:
+        message.flow = message.account.flows.get(message.settings.flow_key)
+        if message.flow is None:
+            _join_flow(world, message)
+    if queue is None or message.in_queue:
+        world.agenda.put(message.due_ms, message)
+    else:
+        queue.waiting.append(message)
+
+
+def give_up_if_cancelled(world: World, message: Message) -> None:
+    """End a message that was to be cancelled while it was under way in another process: it is not tried again."""
+    if message.cancel_requested:
+        _finish(world, message, State.CANCELLED, None)
+
+
+def _join_flow(world: World, message: Message) -> None:
+    settings = message.settings
+    if settings.flow_key is not None and settings.flow is not None:
+        message.flow = message.account.flow(settings.flow_key)
+        message.flow.adopt(settings.flow)
+        world.changes.note_thing(message.account, "flow", settings.flow_key)
 
 
 def next_attempt(world: World) -> Attempt | None:

@@ -46,6 +46,8 @@ def read_letters(account: Account, query: Query) -> tuple[list[DeadLetter], str 
 
 def remove_letters(account: Account, letters: Sequence[DeadLetter]) -> int:
     """Remove dead letters; returns how many were there."""
+    for letter in letters:
+        account.changes.note_thing(account, "dead", letter.id)
     return sum(1 for letter in letters if account.dead.pop(letter.id, None) is not None)
 
 
@@ -80,7 +82,7 @@ def retry_letter(world: World, letter: DeadLetter, headers: Pairs) -> str:
         schedule_id=old.schedule_id,
         caller_ip=old.caller_ip,
     )
-    del account.dead[letter.id]
+    remove_letters(account, [letter])
     enter(world, message)
     return message.id
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import dropwhile
 
 from qstash_jobs.local.world.account import Account
 from qstash_jobs.local.world.filters import Filter, Query, read_count, read_filter, read_number
@@ -59,5 +59,7 @@ def _walk(account: Account, wanted: Filter, before: int | None) -> Iterator[Even
         messages = [account.messages[one] for one in wanted.message_ids if one in account.messages]
         events = sorted((e for m in messages for e in m.events), reverse=True, key=lambda e: e.sequence)
         return (event for event in events if before is None or event.sequence < before)
-    skipped = 0 if before is None else max(0, account.events_written - before)
-    return islice(reversed(account.log), skipped, None)
+    newest_first = reversed(account.log)
+    if before is None:
+        return newest_first
+    return dropwhile(lambda event: event.sequence >= before, newest_first)

@@ -25,6 +25,7 @@ def find_or_make_queue(world: World, account: Account, name: str) -> Queue:
     if queue is None:
         queue = Queue(name=name, created_ms=world.now_ms, updated_ms=world.now_ms)
         account.queues[name] = queue
+        world.changes.note_thing(account, "queue", name)
     return queue
 
 
@@ -47,6 +48,7 @@ def put_queue(
     queue.parallelism = queue.parallelism if parallelism is None else parallelism
     queue.paused = queue.paused if paused is None else paused
     queue.updated_ms = world.now_ms
+    world.changes.note_thing(account, "queue", name)
     let_in(world, queue)
     return queue
 
@@ -54,6 +56,7 @@ def put_queue(
 def remove_queue(world: World, account: Account, queue: Queue) -> None:
     """Remove a queue, and cancel what waits in it."""
     del account.queues[queue.name]
+    world.changes.note_thing(account, "queue", queue.name)
     for message in list(queue.waiting):
         cancel(world, message)
 
@@ -81,11 +84,13 @@ def put_endpoints(world: World, account: Account, name: str, endpoints: Sequence
         raise Refusal(412, f"quota maxEndpointsPerTopic exceeded, current limit: {world.quota.endpoints}")
     if changed.endpoints:
         account.groups[name] = changed
+        world.changes.note_thing(account, "group", name)
 
 
 def remove_endpoints(world: World, account: Account, group: Group, endpoints: Sequence[Endpoint]) -> None:
     """Remove endpoints; the last one takes the group with it."""
     group.remove(endpoints)
     group.updated_ms = world.now_ms
+    world.changes.note_thing(account, "group", group.name)
     if not group.endpoints:
         del account.groups[group.name]

@@ -54,6 +54,7 @@ def pause_schedule(world: World, schedule: Schedule, *, paused: bool) -> None:
 def remove_schedule(schedule: Schedule) -> None:
     """Remove a schedule; what it has published stays."""
     schedule.next_ms = None
+    schedule.account.changes.note_thing(schedule.account, "schedule", schedule.id)
     del schedule.account.schedules[schedule.id]
 
 
@@ -89,6 +90,7 @@ def _fire(world: World, schedule: Schedule) -> None:
 def _plan(world: World, schedule: Schedule) -> None:
     schedule.next_ms = None if schedule.paused else schedule.timetable.next_ms(world.calendar_ms)
     world.calendar.put(schedule)
+    world.changes.note_thing(schedule.account, "schedule", schedule.id)
 
 
 def _overwrite(schedule: Schedule, timetable: Timetable, order: Order) -> None:

@@ -9,6 +9,7 @@ from qstash_jobs.local.world.world import World
 def let_in(world: World, queue: Queue) -> None:
     """Put those messages of a queue on the agenda whose turn it is."""
     while (message := queue.next_up()) is not None:
+        world.changes.note_message(message)
         world.agenda.put(world.now_ms, message)
 
 
@@ -17,6 +18,7 @@ def leave_queue(world: World, message: Message) -> None:
     # wire contract 6: the next one waits for retries and for callbacks of the current one
     if message.queue is not None and message.stage is Stage.SETTLED and not message.callbacks_open:
         message.queue.leave(message)
+        world.changes.note_message(message)
         let_in(world, message.queue)
 
 
@@ -33,7 +35,7 @@ def _pass_flow(world: World, message: Message) -> bool:
         key.waiting.append(message)
         open_flow(world, key)
         return False
-    _count(key, message)
+    _count(world, key, message)
     return True
 
 
@@ -72,7 +74,8 @@ def leave(world: World, message: Message) -> None:
         open_flow(world, message.flow)
 
 
-def _count(key: FlowKey, message: Message) -> None:
+def _count(world: World, key: FlowKey, message: Message) -> None:
+    world.changes.note_thing(message.account, "flow", key.name)
     key.active += 1
     key.started += 1
     message.in_flow = True
@@ -85,7 +88,7 @@ def open_flow(world: World, key: FlowKey) -> None:
             key.waiting.popleft()
         elif key.is_open(world.now_ms):
             message = key.waiting.popleft()
-            _count(key, message)
+            _count(world, key, message)
             world.agenda.put(world.now_ms, message)
         else:
             break

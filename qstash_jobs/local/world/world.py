@@ -8,17 +8,30 @@ still, the moment of its beginning takes the place of the wall clock.
 
 import hmac
 from collections.abc import Callable, Sequence
-from itertools import count
+from dataclasses import dataclass
 
 from qstash_jobs.local.world.account import DEV_USERS, Account, Retention, User
 from qstash_jobs.local.world.agenda import Agenda
 from qstash_jobs.local.world.calendar import Calendar
+from qstash_jobs.local.world.changes import Changes
 from qstash_jobs.local.world.dedup import DedupTable
 from qstash_jobs.local.world.quota import PAYG, Quota
 from qstash_jobs.local.world.switches import Switches
 
 LONGEST_S = 100 * 365 * 86_400
 """The most that time can be asked to pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where a world stands: its time, and what it has counted up to."""
+
+    now_ms: int
+    advanced_ms: int
+    pending_ms: int
+    numbers: int
+    tokens: int
+    prefix: str
 
 
 class World:
@@ -35,6 +48,7 @@ class World:
         quota: Quota = PAYG,
         switches: Switches | None = None,
         retention: Retention | None = None,
+        speed: int = 1,
     ) -> None:
         self.quota = quota
         self.switches = switches or Switches()
@@ -47,12 +61,15 @@ class World:
         """Deliveries that are under way; virtual time stands still meanwhile."""
         self.make_secret = make_secret
         self.calendar = Calendar()
+        self.changes = Changes()
+        self.speed = speed
+        """How many seconds pass in one of the wall clock's."""
         self.pending_ms = 0
         """How much of what was asked for by `advance` is still to pass."""
         self._began_ms = now_ms
         self._advanced_ms = 0
-        self._numbers = count(1)
-        self._tokens = count(1)
+        self._numbers = 0
+        self._tokens = 0
         self._prefix = make_secret()
         self.accounts = tuple(
             Account(
@@ -62,6 +79,7 @@ class World:
                 read_only_token=user.read_only_token,
                 dedup=DedupTable(),
                 retention=retention or Retention(),
+                changes=self.changes,
             )
             for user in users
         )
@@ -83,6 +101,7 @@ class World:
 
     def tick(self, real_ms: int) -> None:
         """Say what the wall clock shows."""
+        self._advanced_ms += max(0, real_ms - self.real_ms) * (self.speed - 1)
         self.real_ms = real_ms
         if self.real_time or not self.flights:
             self.now_ms = max(self.now_ms, self.calendar_ms)
@@ -95,6 +114,28 @@ class World:
         """Let time pass: for deduplication windows at once, for deliveries and schedules by `step`."""
         self._advanced_ms += milliseconds
         self.pending_ms += milliseconds
+        self.changes.note_time()
+
+    @property
+    def position(self) -> Position:
+        """Tell where it stands."""
+        return Position(
+            now_ms=self.now_ms,
+            advanced_ms=self._advanced_ms,
+            pending_ms=self.pending_ms,
+            numbers=self._numbers,
+            tokens=self._tokens,
+            prefix=self._prefix,
+        )
+
+    def go_on_from(self, position: Position) -> None:
+        """Go on from where another world stood, whatever the wall clock shows by now."""
+        self._numbers, self._tokens, self._prefix = position.numbers, position.tokens, position.prefix
+        self.pending_ms, self._advanced_ms = position.pending_ms, position.advanced_ms
+        if self.real_time:
+            # Time that jumped ahead, or a wall clock that was set back: from here on it passes as it does.
+            self._advanced_ms += max(0, position.now_ms - self.calendar_ms)
+        self.now_ms = max(position.now_ms, self.calendar_ms)
 
     def step(self) -> bool:
         """Let asked-for time pass up to the next thing that is due; False if there is nothing to pass."""
@@ -129,7 +170,8 @@ class World:
 
     def next_number(self) -> int:
         """Return the number of the next message."""
-        return next(self._numbers)
+        self._numbers += 1
+        return self._numbers
 
     def message_id(self, number: int) -> str:
         """Write a message's id."""
@@ -141,4 +183,5 @@ class World:
 
     def next_token_id(self) -> str:
         """Write the id of the next signature."""
-        return f"jwt_{self._prefix}{next(self._tokens):08x}"
+        self._tokens += 1
+        return f"jwt_{self._prefix}{self._tokens:08x}"

@@ -1,0 +1,1 @@
+"""A world that outlives its process: changes -> rows -> a file, and back."""
