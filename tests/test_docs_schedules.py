@@ -17,3 +17,14 @@ def test_the_pages_crontab_becomes_the_pages_job_file(cli):
         assert program == "qstash-jobs"
         assert cli(*words).code == 0, line
     assert (cli.folder / "jobs/cron.yaml").read_text() == made.text
+
+
+def test_the_pages_look_ahead_lists_the_schedules_of_its_job_file(cli):
+    made = next(block for block in read_blocks(PAGE, "yaml") if block.path == "jobs/cron.yaml")
+    commands = next(block for block in read_blocks(PAGE, "sh") if "schedules next" in block.text)
+    cli.write("qstash-jobs.yaml", "project: p\n")
+    cli.write("jobs/cron.yaml", made.text)
+    everything, chosen = (cli(*shlex.split(line)[1:]) for line in commands.text.splitlines())
+    assert (everything.code, chosen.code) == (0, 0)
+    assert everything.out.count("jobs/cron:digest ") == everything.out.count("jobs/cron:poll ") == 5
+    assert chosen.out.count("`jobs/cron:digest`") == 10

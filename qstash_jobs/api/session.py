@@ -129,6 +129,12 @@ class Session:
                     hint="publish fewer jobs at once with --job",
                 )
 
+    def enabled_schedules(self) -> Iterator[Message]:
+        """Make what each schedule publishes; a disabled one publishes nothing."""
+        for task in self._schedules:
+            if is_chosen(task.job, self.workspace.inputs.jobs):
+                yield from task.messages()
+
     def new_demand(self) -> Demand:
         """Begin to count what messages ask of the plan."""
         groups = self.resources.of("url_group")

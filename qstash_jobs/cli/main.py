@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dev": ("qstash_jobs.cli.dev", "Run a QStash-compatible server on this machine."),
     "doctor": ("qstash_jobs.cli.doctor", "Look at everything that a run depends on."),
     "import": ("qstash_jobs.cli.import_", "Write a job file with the cron entries of another program."),
+    "schedules": (
+        "qstash_jobs.cli.schedules",
+        "Say when schedules fire next, and what they ask of the plan.",
+    ),
     "schema": ("qstash_jobs.cli.schema", "Print the JSON Schema of job files."),
     "explain": ("qstash_jobs.cli.explain", "Explain a field of a job, or a rule and its fix."),
 }

@@ -5,5 +5,6 @@ Five fields: minute, hour, day of month, month, day of week.
 
 from qstash_jobs.cron.expression import Cron
 from qstash_jobs.cron.read import DESCRIPTORS, CronError, read_cron
+from qstash_jobs.cron.zone import is_repeated
 
-__all__ = ["DESCRIPTORS", "Cron", "CronError", "read_cron"]
+__all__ = ["DESCRIPTORS", "Cron", "CronError", "is_repeated", "read_cron"]

@@ -7,7 +7,8 @@ values and no zone, and the rest is done here.
 
 import heapq
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -92,6 +93,28 @@ class Cron:
                 if instant > after:
                     heapq.heappush(again, instant)
         yield from (instant.astimezone(zone) for instant in sorted(again))
+
+    def skipped_times(self, after: datetime, until: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+        """Yield the local times between two aware moments that the clocks never show, without a zone."""
+        end = until.astimezone(zone).replace(tzinfo=None)
+        for local in self._local_times(after.astimezone(zone).replace(tzinfo=None)):
+            if local > end:
+                return
+            if not place(local, zone):
+                yield local
+
+    def dates(self, after: datetime, zone: ZoneInfo) -> Iterator[date]:
+        """Yield the local dates on which it fires, from that of an aware moment on."""
+        midnight = Values(values=frozenset({0}), star=False)
+        # dates are dates: read as those of UTC, no clock change takes a midnight away
+        start = after.astimezone(zone).replace(tzinfo=UTC, hour=0, minute=0, second=0, microsecond=0)
+        daily = replace(self, minutes=midnight, hours=midnight)
+        return (local.date() for local in daily.next_times(start - timedelta(minutes=1), ZoneInfo("UTC")))
+
+    @property
+    def times_a_day(self) -> int:
+        """How often it fires on a day on which it does and no clock is set."""
+        return len(self.minutes.values) * len(self.hours.values)
 
     def _local_times(self, start: datetime) -> Iterator[datetime]:
         if not self.fires():

@@ -11,6 +11,11 @@ def place(local: datetime, zone: ZoneInfo) -> list[datetime]:
     return sorted(instant for instant in instants if instant.astimezone(zone).replace(tzinfo=None) == local)
 
 
+def is_repeated(moment: datetime, zone: ZoneInfo) -> bool:
+    """Say whether the zone's clocks show this moment's time once more, before it or after."""
+    return len(place(moment.astimezone(zone).replace(tzinfo=None), zone)) > 1
+
+
 def find_changes(zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """Yield the instants of the next year, in UTC and to the second, at which the zone's offset changes."""
     start = after.astimezone(UTC).replace(microsecond=0)
