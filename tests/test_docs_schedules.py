@@ -28,3 +28,13 @@ def test_the_pages_look_ahead_lists_the_schedules_of_its_job_file(cli):
     assert (everything.code, chosen.code) == (0, 0)
     assert everything.out.count("jobs/cron:digest ") == everything.out.count("jobs/cron:poll ") == 5
     assert chosen.out.count("`jobs/cron:digest`") == 10
+
+
+def test_the_pages_schedule_is_published_now_and_rehearsed(cli):
+    made = next(block for block in read_blocks(PAGE, "yaml") if block.path == "jobs/cron.yaml")
+    commands = next(block for block in read_blocks(PAGE, "sh") if "--schedule digest" in block.text)
+    cli.write("jobs/cron.yaml", made.text)
+    published, rehearsed = (cli(*shlex.split(line)[1:]) for line in commands.text.splitlines())
+    assert (published.code, rehearsed.code) == (0, 0)
+    assert [request.target for request in cli.sent] == ["/v2/publish/https://api.example.com/digest"]
+    assert "delivered cron:poll GET https://api.example.com/poll" in rehearsed.out

@@ -26,6 +26,7 @@ def continue_run(record: Run, wish: Wish) -> tuple[Inputs, Wish]:
         variables=dict(_mapping(options.get("variables"))),
         vars_file=Path(str(options["vars_file"])) if options.get("vars_file") else None,
         jobs=tuple(str(one) for one in _list(options.get("jobs"))),
+        schedules=tuple(str(one) for one in _list(options.get("schedules"))),
     )
     keys = {str(file): str(key) for file, key in _mapping(options.get("keys")).items()}
     return inputs, replace(

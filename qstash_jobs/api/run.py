@@ -153,7 +153,7 @@ def run(
 
 def _check_wish(wish: Wish, inputs: Inputs) -> None:
     check_run_key(wish.run_key)
-    if wish.again and not inputs.jobs:
+    if wish.again and not (inputs.jobs or inputs.schedules):
         raise UsageError("--again publishes once more what was published; say which jobs with --job GLOB")
 
 
@@ -288,6 +288,7 @@ def _run_record(session: Session, tools: Tools, run_id: str, started_at: datetim
         "variables": dict(inputs.variables),
         "vars_file": str(inputs.vars_file) if inputs.vars_file else None,
         "jobs": list(inputs.jobs),
+        "schedules": list(inputs.schedules),
         "keys": dict(session.keys_by_file),
         "generation": generation,
         "by": who(tools.env),

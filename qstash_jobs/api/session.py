@@ -16,8 +16,9 @@ from qstash_jobs.api.variables import (
     render_run_key,
     run_scope,
 )
-from qstash_jobs.api.workspace import Workspace, is_chosen
+from qstash_jobs.api.workspace import Inputs, Workspace, is_chosen
 from qstash_jobs.envelope import QSTASH_WINDOW_S
+from qstash_jobs.errors import UsageError
 from qstash_jobs.job import Job, JobFile
 from qstash_jobs.message import Message
 from qstash_jobs.problem import Problem, Severity, sort_problems
@@ -173,11 +174,10 @@ class Session:
         key = named or self.surroundings.run_id
         self.keys_by_file[file.name] = key
         scope = run_scope(scope, self.surroundings.facts_of(key))
-        for job in file.jobs:
-            if is_chosen(job, self.workspace.inputs.jobs):
-                self.keyed.append(
-                    Keyed(task=self._task(job, scope, file), run_key=key, is_named=named is not None)
-                )
+        for job in _find_published(file, self.workspace.inputs):
+            self.keyed.append(
+                Keyed(task=self._task(job, scope, file), run_key=key, is_named=named is not None)
+            )
         self._schedules += [self._task(schedule, scope, file) for schedule in file.schedules]
 
     def _task(self, job: Job, scope: Scope, file: JobFile) -> Task:
@@ -211,6 +211,21 @@ class Session:
         elif counts:
             self.totals.jobs += 1
             self.totals.messages += checked.messages
+
+
+def _find_published(file: JobFile, inputs: Inputs) -> Iterator[Job]:
+    """Find what is published of a file: the jobs that are chosen, and the schedules that were asked for by name."""
+    if inputs.jobs or not inputs.schedules:
+        yield from (job for job in file.jobs if is_chosen(job, inputs.jobs))
+    names = {job.name for job in file.jobs}
+    for schedule in file.schedules if inputs.schedules else ():
+        if is_chosen(schedule, inputs.schedules):
+            if schedule.name in names:
+                # the ledger and the ids hang on the name: one of the two would be taken for the other
+                raise UsageError(
+                    f"{schedule.file} has a job and a schedule {schedule.id}; rename one of them to publish it now"
+                )
+            yield schedule
 
 
 def _context(workspace: Workspace, surroundings: Surroundings) -> Context:

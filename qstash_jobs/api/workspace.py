@@ -39,6 +39,8 @@ class Inputs:
     """Patterns of full names or ids; none means all."""
     schedules_too: bool = False
     """The patterns may choose schedules."""
+    schedules: tuple[str, ...] = ()
+    """Patterns of schedules to publish now, once; with any, jobs are published only where `jobs` names them."""
     stdin: bytes | None = None
     """What standard input held, for the path `-`: it can be read once only."""
 
@@ -118,6 +120,13 @@ def _refuse_idle_patterns(workspace: Workspace) -> None:
     idle = [one for one in workspace.inputs.jobs if not any(is_chosen(job, (one,)) for job in jobs)]
     if idle:
         raise UsageError(f"no job matches {' or '.join(idle)}")
+    idle = [
+        one
+        for one in workspace.inputs.schedules
+        if not any(is_chosen(schedule, (one,)) for schedule in workspace.schedules)
+    ]
+    if idle:
+        raise UsageError(f"no schedule matches {' or '.join(idle)}")
 
 
 def _read_stdin(inputs: Inputs) -> Document:

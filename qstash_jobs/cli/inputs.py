@@ -23,6 +23,8 @@ def read_inputs(given: Mapping[str, Any], *, default: str | None, verb: str = "p
         raise UsageError(f"there is no folder {default} here; name a file or a folder")
     for pattern in given["jobs"]:
         check_text("--job", pattern)
+    for pattern in given.get("schedules", ()):
+        check_text("--schedule", pattern)
     check_secrets_dir(given)
     return Inputs(
         paths=paths or (str(default),),
@@ -32,6 +34,7 @@ def read_inputs(given: Mapping[str, Any], *, default: str | None, verb: str = "p
         vars_file=given["vars_file"],
         secrets_dir=given["secrets_dir"],
         jobs=given["jobs"],
+        schedules=given.get("schedules", ()),
         stdin=_read_stdin() if STDIN in paths else None,
     )
 

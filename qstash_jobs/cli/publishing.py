@@ -125,7 +125,7 @@ def _refuse_watching(given: Mapping[str, Any]) -> None:
 
 
 def _finish_earlier(given: Mapping[str, Any], stop: Stop, note: Callable[[Settlement], None]) -> Report:
-    own = ("paths", "run_key", "variables", "vars_file", "jobs")
+    own = ("paths", "run_key", "variables", "vars_file", "jobs", "schedules")
     if given["again"] or any(given[name] not in (None, ()) for name in own):
         raise UsageError(
             "--continue takes paths, jobs, variables and run key from the run that it finishes; leave them out"

@@ -1,0 +1,78 @@
+"""`run --schedule`: a schedule's message, published now and once, as a job's would be."""
+
+from qstash import QStash
+
+FILE = """\
+run_key: ${{ run.date }}
+jobs: {hello: {url: "https://api.example.com/hello"}}
+schedules:
+  nightly:
+    cron: "0 4 * * *"
+    timezone: Europe/Berlin
+    url: https://api.example.com/nightly
+    body: {kind: nightly}
+    headers: {X-Kind: n}
+  weekly: {cron: "0 4 * * 1", url: "https://api.example.com/weekly"}
+  off: {cron: "0 4 * * 1", url: "https://api.example.com/off", enabled: false}
+"""
+
+
+def test_a_schedules_message_goes_out_once_with_nothing_of_its_times(cli):
+    cli.write("jobs.yaml", FILE)
+    answer = cli("run", "jobs.yaml", "--schedule", "night*", "--format", "jsonl")
+    assert answer.code == 0
+    assert [(one["name"], one["state"]) for one in answer.lines] == [("jobs:nightly", "published")]
+    [sent] = cli.sent
+    headers = {name.lower(): value for name, value in dict(sent.headers).items()}
+    assert sent.target == "/v2/publish/https://api.example.com/nightly"
+    assert headers["upstash-forward-x-kind"] == "n"
+    assert "upstash-cron" not in headers
+    assert headers["upstash-deduplication-id"].startswith("qj-")
+    client = QStash(cli.server.token, base_url=cli.server.url)
+    assert client.schedule.list() == []
+    client.http._client.close()
+    # the run key is the day's: once more is the same message
+    again = cli("run", "jobs.yaml", "--schedule", "nightly", "--format", "jsonl")
+    assert [one["state"] for one in again.lines] == ["skipped"]
+    assert len(cli.sent) == 1
+    assert cli("run", "jobs.yaml", "--schedule", "nightly", "--again").code == 0
+    assert len(cli.sent) == 2
+    assert "jobs:nightly" in cli("show", answer.lines[0]["run"]).out
+
+
+def test_jobs_go_with_it_only_where_they_are_named(cli):
+    cli.write("jobs.yaml", FILE)
+    answer = cli("run", "jobs.yaml", "--schedule", "*", "--job", "hello", "--format", "jsonl")
+    assert [one["name"] for one in answer.lines] == ["jobs:hello", "jobs:nightly", "jobs:weekly"]
+    assert "1 disabled" in answer.err
+
+
+def test_it_can_be_rehearsed_on_this_machine(cli):
+    cli.write("jobs.yaml", FILE)
+    answer = cli("run", "--local", "jobs.yaml", "--schedule", "weekly")
+    assert answer.code == 0
+    assert "delivered jobs:weekly POST https://api.example.com/weekly 200" in answer.out
+    assert cli.sent == []
+
+
+def test_a_run_of_a_schedule_that_was_refused_is_continued(cli):
+    cli.write("jobs.yaml", FILE.replace("    headers:", "    delay: 400d\n    headers:"))
+    assert cli("run", "jobs.yaml", "--schedule", "nightly").code == 1
+    cli.write("jobs.yaml", FILE)
+    answer = cli("run", "--continue", "--format", "jsonl")
+    assert [(one["name"], one["state"]) for one in answer.lines] == [("jobs:nightly", "published")]
+
+
+def test_a_name_that_a_job_has_too_is_refused_before_anything_is_sent(cli):
+    cli.write("jobs.yaml", FILE.replace("jobs: {hello:", "jobs: {nightly:"))
+    answer = cli("run", "jobs.yaml", "--schedule", "nightly")
+    assert answer.code == 2
+    assert "rename one of them" in answer.err
+    assert cli.sent == []
+
+
+def test_a_pattern_that_matches_nothing_is_refused(cli):
+    cli.write("jobs.yaml", FILE)
+    answer = cli("run", "jobs.yaml", "--schedule", "nigthly")
+    assert answer.code == 2
+    assert "no schedule matches nigthly" in answer.err
