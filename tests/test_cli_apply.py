@@ -495,3 +495,14 @@ def test_the_jobs_of_a_pattern_are_the_only_schedules_that_change(account):
     applied(account.apply(two, "--job", "other"))
     assert account.schedules == ["billing-other"]
     assert account.apply(two, "--job", "nothing").code == 2
+
+
+def test_two_schedules_of_one_id_or_an_id_that_cannot_be_one_are_refused_and_nothing_is_made(account):
+    account.cli.write("jobs/b.yaml", NIGHTLY)
+    answer = account.apply(NIGHTLY)
+    assert (answer.code, account.schedules) == (2, [])
+    assert "there are two schedules nightly: the first in jobs/a.yaml" in answer.err
+    account.cli.write("jobs/b.yaml", "schedules: {}\n")
+    answer = account.apply(NIGHTLY + "    schedule_id: a b\n")
+    assert (answer.code, account.schedules) == (2, [])
+    assert "[schedule-id]" in answer.err
