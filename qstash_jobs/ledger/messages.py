@@ -16,7 +16,7 @@ _SET_RESULT = (
     "UPDATE messages SET state = ?1, settled_at = ?2, endpoints = ?3, status = ?4, error = ?5 "
     "WHERE key = ?6 AND job = ?7 AND generation = ?10 AND attempt = ?11 AND "
 )
-_SET_RESULT_BY_ROW = _SET_RESULT + "row = ?8 AND row_key = ''"
+_SET_RESULT_IN_PLACE = _SET_RESULT + "row = ?8 AND row_key = ?9"
 _SET_RESULT_BY_ROW_KEY = _SET_RESULT + "row_key = ?9 AND row_key <> ''"
 
 _FIND_BY_ROW = (
@@ -63,10 +63,12 @@ class Messages:
     def settle(self, results: Sequence[Result]) -> None:
         """Write results, each only if its attempt is still the last one."""
         number = self._names.number
-        by_row = [columns.write_result(one, number) for one in results if not one.slot.row_key]
-        by_row_key = [columns.write_result(one, number) for one in results if one.slot.row_key]
-        self._connection.executemany(_SET_RESULT_BY_ROW, by_row)
-        self._connection.executemany(_SET_RESULT_BY_ROW_KEY, by_row_key)
+        written = [columns.write_result(one, number) for one in results]
+        found = self._connection.executemany(_SET_RESULT_IN_PLACE, written).rowcount
+        if found < len(written):
+            # a row with a key of its own may stand elsewhere by now; to write one twice changes nothing
+            by_row_key = [columns.write_result(one, number) for one in results if one.slot.row_key]
+            self._connection.executemany(_SET_RESULT_BY_ROW_KEY, by_row_key)
 
     def find(self, slots: Sequence[Slot]) -> list[Record | None]:
         asked: dict[tuple[str, bool], list[int | str]] = {}
