@@ -47,9 +47,12 @@ class Journal:
 
     def admit(self, batches: Sequence[Batch], now: Instant) -> list[Batch]:
         """Leave out what may not go after all, and settle it."""
-        windows = self._find_windows(batches)
+        windows = self._find_windows([batch for batch in batches if batch.needs_admission])
         admitted = []
         for batch in batches:
+            if not batch.needs_admission:
+                admitted.append(batch)
+                continue
             tries = [item for item in batch.tries if self._admits(item, windows, now)]
             if (kept := batch.keep(tries)) is not None:
                 admitted.append(kept)
@@ -79,9 +82,9 @@ class Journal:
         """Write results, and claims made at `now`, in one transaction; return what was claimed."""
         intents, windows, queues = list(self._refused), [], frozenset[tuple[int, str]]()
         if now is not None:
-            tries = [item for batch in claimed for item in batch.tries]
-            intents += self._intents(tries, now)
-            windows = [window for item in tries if (window := item.window(now)) is not None]
+            intents += self._intents([item for batch in claimed for item in batch.tries], now)
+            with_ids = [item for batch in claimed if batch.needs_admission for item in batch.tries]
+            windows = [window for item in with_ids if (window := item.window(now)) is not None]
             queues = frozenset(_queues_of(claimed))
         kept = list(claimed)
         if self._results or intents:

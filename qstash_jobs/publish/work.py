@@ -101,10 +101,16 @@ class Batch:
     """How often in this run the request came to nothing."""
     queues: frozenset[str] = field(init=False)
     """Those of its messages; it is one step of each."""
+    needs_admission: bool = field(init=False)
+    """Whether something besides the ledger's claim could keep a message of it back: a queue, an id, an old doubt."""
 
     def __post_init__(self) -> None:
         queues = {item.envelope.message.queue for item in self.tries}
         object.__setattr__(self, "queues", frozenset(queue for queue in queues if queue is not None))
+        needs_admission = bool(self.queues) or any(
+            item.envelope.is_held_by_ledger or item.doubtful_since is not None for item in self.tries
+        )
+        object.__setattr__(self, "needs_admission", needs_admission)
 
     @property
     def travels_in_batch(self) -> bool:
