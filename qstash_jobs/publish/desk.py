@@ -2,29 +2,25 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import field, replace
+from dataclasses import replace
 
 from qstash_jobs.boundary import Clock
 from qstash_jobs.errors import LedgerError
-from qstash_jobs.outcome import NotSent, Outcome, Unknown
+from qstash_jobs.outcome import NotSent
 from qstash_jobs.publish.aside import Aside
-from qstash_jobs.publish.crew import Answered, Crew, News
+from qstash_jobs.publish.crew import Crew, News
 from qstash_jobs.publish.health import Health
+from qstash_jobs.publish.hearing import Flight, Hearing
 from qstash_jobs.publish.journal import Journal
 from qstash_jobs.publish.options import Ending, UnrecordedError
-from qstash_jobs.publish.pace import back_off_s
 from qstash_jobs.publish.questions import Questions
-from qstash_jobs.publish.results import conclude, read_answer
+from qstash_jobs.publish.results import conclude
 from qstash_jobs.publish.schedule import Schedule
-from qstash_jobs.publish.sender import CLAIM_AGE_S, Crashed, Stuck
+from qstash_jobs.publish.sender import CLAIM_AGE_S
 from qstash_jobs.publish.settlement import Settlement
-from qstash_jobs.publish.strangers import can_be_asked
-from qstash_jobs.publish.verdict import end_run, is_answer, is_worth_another, pause_s
 from qstash_jobs.publish.work import Batch, Try
 from qstash_jobs.record import Instant
 from qstash_jobs.value import dataclass
-from qstash_jobs.wire.http import Held, Reply, Untrusted
-from qstash_jobs.wire.reply import WholeRefused
 
 PATIENCE_S = 1.0
 """How often the desk looks up while nothing comes."""
@@ -34,36 +30,23 @@ LAST_ANSWERS_S = 35.0
 
 _BROKEN = Ending(exit_code=70, reason="the run broke off")
 _NOT_REACHED = NotSent(reason="the run stopped before another try")
-_SPLIT = NotSent(reason="the batch it stood in was refused as a whole")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flight:
-    """A batch on the wire, and when it was claimed."""
-
-    batch: Batch
-    claimed_at: Instant
 
 
 @dataclass(slots=True, kw_only=True)
 class Desk:
-    """Claims, hands out and hears; one thread, one ledger, many senders."""
+    """Claims and hands out, and has heard what comes back; one thread, one ledger, many senders."""
 
     schedule: Schedule
     crew: Crew
+    hearing: Hearing
     journal: Journal
     questions: Questions
     health: Health
     clock: Clock
-    chance: Callable[[], float]
-    """A random number from 0 to 1."""
     stopping: Callable[[], bool]
     aside: Aside
     claim_s: float
     """How long a claim may be acted on, from the moment before it was written."""
-    flights: dict[int, Flight] = field(default_factory=dict)
-    ending: Ending | None = None
-    crash: BaseException | None = None
 
     def work(self) -> Ending | None:
         """Publish everything; return why it stopped early, or None."""
@@ -74,20 +57,20 @@ class Desk:
             raise UnrecordedError(str(error), self._give_up()) from error
         finally:
             self.crew.close()
-        return self.ending
+        return self.hearing.ending
 
     def _publish(self) -> None:
-        while self.crash is None:
-            if self.ending is None and self._has_more and self.stopping():
-                self.ending = Ending(exit_code=130, reason="stopped on request")
+        while self.hearing.crash is None:
+            if self.hearing.ending is None and self._has_more and self.stopping():
+                self.hearing.stop(Ending(exit_code=130, reason="stopped on request"))
             self._ask()
             fallen = self._hand_out()
             if not self._is_under_way():
                 break
             at_once = bool(fallen) or self._only_asks
-            self._hear(self._listen(at_once=at_once))
+            self.hearing.hear(self._listen(at_once=at_once))
         else:
-            raise self.crash
+            raise self.hearing.crash
         self._leave()
         self.journal.write()
         self.journal.tell()
@@ -95,12 +78,12 @@ class Desk:
     def _listen(self, *, at_once: bool) -> list[News]:
         """Hear what has come; as long as that is nothing, make ready what goes next, and then wait if need be."""
         news = self.crew.listen(0)
-        while not news and self.ending is None and self.schedule.prepare():
+        while not news and self.hearing.ending is None and self.schedule.prepare():
             news = self.crew.listen(0)
         return news if news or at_once else self.crew.listen(self._timeout_s())
 
     def _is_under_way(self) -> bool:
-        return bool(self.flights) or (self.ending is None and self._has_more)
+        return bool(self.hearing.flights) or (self.hearing.ending is None and self._has_more)
 
     @property
     def _has_more(self) -> bool:
@@ -109,11 +92,11 @@ class Desk:
     @property
     def _only_asks(self) -> bool:
         """Whether there is nothing left to do but to ask QStash's log."""
-        return bool(self.questions) and not self.flights and not self.schedule.has_more
+        return bool(self.questions) and not self.hearing.flights and not self.schedule.has_more
 
     def _ask(self) -> None:
         """Ask what only QStash's log can tell, while no answer has to wait for that."""
-        if self.flights or self.ending is not None or not self.questions:
+        if self.hearing.flights or self.hearing.ending is not None or not self.questions:
             return
         self.journal.write()
         for settled in self.questions.ask(nothing_else=self._only_asks):
@@ -129,9 +112,9 @@ class Desk:
     def _hand_out(self) -> int:
         """Claim and send what may go now; return how many messages turned out not to go, so that others may."""
         trouble_s = self.health.wait_s(self.clock.monotonic_s())
-        if self.ending is None and self.crew.is_stuck and not trouble_s:
+        if self.hearing.ending is None and self.crew.is_stuck and not trouble_s:
             self.crew.reconnect()
-        may_go = self.ending is None and not self.questions.are_many
+        may_go = self.hearing.ending is None and not self.questions.are_many
         chosen = self.schedule.choose(self._room(trouble_s), self._busy()) if may_go else []
         claimed_at = self.clock.instant()
         claimed = self._claim(chosen, claimed_at)
@@ -147,10 +130,10 @@ class Desk:
         """How many batches more may be on the wire; in trouble a single one finds out whether it is over."""
         if self.health.is_well:
             return self.crew.idle
-        return 0 if self.flights or trouble_s else min(1, self.crew.idle)
+        return 0 if self.hearing.flights or trouble_s else min(1, self.crew.idle)
 
     def _busy(self) -> frozenset[str]:
-        return frozenset[str]().union(*(flight.batch.queues for flight in self.flights.values()))
+        return frozenset[str]().union(*(flight.batch.queues for flight in self.hearing.flights.values()))
 
     def _claim(self, chosen: Sequence[Batch], now: Instant) -> list[Batch]:
         """Write what came back, and the claims; what cannot be written lines up again."""
@@ -169,104 +152,20 @@ class Desk:
         good_for_s = min(CLAIM_AGE_S, self.claim_s - (written_at.boot_s - claimed_at.boot_s))
         for batch in batches:
             ticket = self.crew.give(batch.request(), claimed_at=written_at, good_for_s=good_for_s)
-            self.flights[ticket] = Flight(batch=batch, claimed_at=claimed_at)
+            self.hearing.flights[ticket] = Flight(batch=batch, claimed_at=claimed_at)
 
     def _timeout_s(self) -> float:
         """Return how long to listen: until something may be done that no event will announce."""
         waits = [PATIENCE_S]
-        if self.ending is None:
+        if self.hearing.ending is None:
             if self.crew.is_stuck:
                 waits.append(self.health.wait_s(self.clock.monotonic_s()))
-            elif self.crew.idle and (self.health.is_well or not self.flights):
+            elif self.crew.idle and (self.health.is_well or not self.hearing.flights):
                 wait_s = self.schedule.wait_s(self._busy())
                 waits += [wait_s] if wait_s is not None else []
         return min(waits)
 
-    # hearing
-
-    def _hear(self, news: Iterable[News]) -> None:
-        for event in news:
-            match event:
-                case Answered():
-                    self._hear_answer(event)
-                case Stuck():
-                    self._hear_stuck(event)
-                case Crashed():
-                    self.crash = event.error
-                    if event.ticket is not None:
-                        del self.flights[event.ticket]
-
-    def _hear_stuck(self, event: Stuck) -> None:
-        if isinstance(event.answer, Untrusted):
-            self._stop(Ending(exit_code=2, reason=event.answer.reason))
-        else:
-            self._fail(event.answer.reason, began_s=event.began_s)
-
-    def _hear_answer(self, event: Answered) -> None:
-        flight = self.flights.pop(event.ticket)
-        if isinstance(event.answer, Reply):
-            self.health.reach()
-        answer = read_answer(flight.batch, event.answer, self.clock.now())
-        if not isinstance(answer, WholeRefused):
-            self._hear_outcomes(flight, answer, event)
-        elif len(flight.batch.tries) == 1:
-            self._hear_outcomes(flight, (answer.outcome,), event)
-        else:
-            self.health.recover()
-            self._bisect(flight)
-
-    def _hear_outcomes(self, flight: Flight, outcomes: Sequence[Outcome], event: Answered) -> None:
-        again: list[Try] = []
-        now = self.clock.now()
-        for item, outcome in zip(flight.batch.tries, outcomes, strict=True):
-            left = conclude(item, outcome, elapsed_ms=event.elapsed_ms)
-            goes_again = is_worth_another(flight.batch, outcome)
-            self.journal.record(item, left, now, goes_again=goes_again)
-            if goes_again:
-                again.append(item.again(left, sent_at=flight.claimed_at))
-            elif can_be_asked(left):
-                self.questions.strangers.take(item.place, left)
-            else:
-                self.journal.settle(left)
-        self._draw_conclusions(outcomes, event)
-        if again:
-            failures = flight.batch.failures + 1
-            wait_s = max(back_off_s(failures, self.chance()), *map(pause_s, outcomes))
-            self.schedule.put_back(
-                replace(flight.batch, tries=tuple(again), failures=failures), wait_s=wait_s
-            )
-
-    def _bisect(self, flight: Flight) -> None:
-        """Find out by halves which message a refusal of the whole batch is about."""
-        again: list[Try] = []
-        now = self.clock.now()
-        for item in flight.batch.tries:
-            left = conclude(item, _SPLIT)
-            self.journal.record(item, left, now, goes_again=True)
-            again.append(item.again(left, sent_at=flight.claimed_at))
-        self.schedule.put_back(*replace(flight.batch, tries=tuple(again)).halves())
-
-    def _draw_conclusions(self, outcomes: Sequence[Outcome], event: Answered) -> None:
-        """Say what follows for the run from the way that one request ended."""
-        outcome = next(filter(is_answer, outcomes), outcomes[0])
-        self.schedule.pace.pause(pause_s(outcome), self.clock.monotonic_s())
-        if (ending := end_run(outcome)) is not None:
-            self._stop(ending)
-        if is_answer(outcome):
-            self.health.recover()
-        elif isinstance(outcome, NotSent | Unknown) and not isinstance(event.answer, Held):
-            self._fail(outcome.reason, began_s=event.began_s)
-
-    def _fail(self, reason: str, *, began_s: float) -> None:
-        self.health.fail(began_s=began_s, now_s=self.clock.monotonic_s(), chance=self.chance())
-        if self.health.is_lost:
-            failures = self.health.failures
-            self._stop(Ending(exit_code=5, reason=f"gave up after {failures} failures in a row: {reason}"))
-
     # ending
-
-    def _stop(self, ending: Ending) -> None:
-        self.ending = self.ending or ending
 
     def _leave(self) -> None:
         """Settle what another try would have gone to."""
@@ -279,10 +178,10 @@ class Desk:
 
     def _await_answers(self) -> None:
         """Send nothing more, and hear what becomes of the requests on the wire."""
-        self._stop(_BROKEN)
+        self.hearing.stop(_BROKEN)
         ends_s = self.clock.monotonic_s() + LAST_ANSWERS_S
-        while self.flights and self.clock.monotonic_s() < ends_s:
-            self._hear(self.crew.listen(PATIENCE_S))
+        while self.hearing.flights and self.clock.monotonic_s() < ends_s:
+            self.hearing.hear(self.crew.listen(PATIENCE_S))
 
     @contextmanager
     def _saving(self) -> Iterator[None]:

@@ -7,9 +7,10 @@ from qstash_jobs.envelope import Envelope
 from qstash_jobs.inquiry import Inquiry
 from qstash_jobs.publish.aside import Aside
 from qstash_jobs.publish.crew import Crew
-from qstash_jobs.publish.desk import Desk, Flight
+from qstash_jobs.publish.desk import Desk
 from qstash_jobs.publish.doubts import Doubts
 from qstash_jobs.publish.health import Health
+from qstash_jobs.publish.hearing import Flight, Hearing
 from qstash_jobs.publish.journal import Journal
 from qstash_jobs.publish.options import Ending, Options
 from qstash_jobs.publish.pace import Pace
@@ -79,18 +80,26 @@ def publish(
         clock=clock,
         leave=journal.leave,
     )
+    hearing = Hearing(
+        schedule=schedule,
+        journal=journal,
+        strangers=strangers,
+        health=health,
+        clock=clock,
+        chance=chance,
+        flights=flights,
+    )
     desk = Desk(
         schedule=schedule,
         crew=Crew(open_line, clock, watch, most=options.concurrency),
+        hearing=hearing,
         journal=journal,
         questions=Questions(doubts=doubts, strangers=strangers, clock=clock, note=note),
         health=health,
         clock=clock,
-        chance=chance,
         stopping=stopping,
         aside=aside,
         claim_s=ledger.claim_s,
-        flights=flights,
     )
     try:
         return desk.work()

@@ -182,7 +182,7 @@ MUTANTS = (
         name="answers of a batch in another order",
         edits=(
             Edit(
-                file="publish/desk.py",
+                file="publish/hearing.py",
                 old="for item, outcome in zip(flight.batch.tries, outcomes, strict=True):",
                 new="for item, outcome in zip(flight.batch.tries, outcomes[::-1], strict=True):",
             ),
