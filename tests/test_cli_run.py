@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from qstash_jobs.api.run import Tools, Wish
 from qstash_jobs.api.run import run as run_jobs
+from qstash_jobs.api.wish import Tools, Wish
 from qstash_jobs.api.workspace import Inputs, load
 from qstash_jobs.api.world import find_service, open_ledger, system_clock
 from qstash_jobs.boundary import Scope

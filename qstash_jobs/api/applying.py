@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from qstash_jobs.api.account import declare, explain_unread, hide_plan, look, open_asking, replan
 from qstash_jobs.api.keys import Keys
-from qstash_jobs.api.run import Tools
 from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.validate import NO_RUN
 from qstash_jobs.api.whole import refuse_part
+from qstash_jobs.api.wish import Tools
 from qstash_jobs.api.workspace import Workspace
 from qstash_jobs.boundary import Scope
 from qstash_jobs.errors import LockedError, UsageError

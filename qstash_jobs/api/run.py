@@ -1,92 +1,20 @@
 """Inputs -> messages published and recorded: the whole way of `run`, from the lock to the last result."""
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import field, replace
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 from qstash_jobs.api.holding import held_session
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.lookup import look_up
-from qstash_jobs.api.masking import MaskedLine
-from qstash_jobs.api.outgoing import Outgoing
-from qstash_jobs.api.recovery import recover
+from qstash_jobs.api.publication import publish_session
 from qstash_jobs.api.session import Session, Surroundings
-from qstash_jobs.api.tally import Tally, exit_code_of, exit_code_of_run
-from qstash_jobs.api.workspace import STDIN, Inputs, Workspace
-from qstash_jobs.api.world import Service, chance
-from qstash_jobs.boundary import Clock, Ledger, Line
-from qstash_jobs.errors import INTERRUPTED, LedgerError, UsageError
-from qstash_jobs.mask import Mask
+from qstash_jobs.api.wish import Intention, Report, Tools, Wish
+from qstash_jobs.api.workspace import Inputs, Workspace
+from qstash_jobs.errors import LedgerError, UsageError
 from qstash_jobs.problem import Problem, Severity
-from qstash_jobs.publish import Ending, Options, Settlement, publish
-from qstash_jobs.record import Run
-from qstash_jobs.render import MissingSecret
-from qstash_jobs.resources import Resources
-from qstash_jobs.settings import check_run_key, who
-from qstash_jobs.transport import open_watch
-from qstash_jobs.value import dataclass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a run was asked to do, besides what to read."""
-
-    run_key: str | None = None
-    again: bool = False
-    skip: tuple[str, ...] = ()
-    options: Options = Options()
-    missing_secret: MissingSecret = "error"  # noqa: S105 - what to do, not a secret
-    lock_wait_s: float = 0
-    needs_lasting_ledger: bool = False
-    """The ledger goes with this machine, and nobody has said that this is meant."""
-    looks_up: bool = True
-    """Ask the account whether it has the URL groups and queues that the jobs name, and its log about new run keys."""
-    recorded_keys: Mapping[str, str] = field(default_factory=dict)
-    """The run keys of an earlier run, by file, where that one is continued."""
-    recorded_generation: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What of the world a run works with."""
-
-    service: Service
-    ledger: Ledger
-    clock: Clock
-    env: Mapping[str, str]
-    secrets: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intention:
-    """What a run is about to do, for whoever is asked whether it may."""
-
-    run: str
-    messages: int
-    jobs: int
-    disabled: tuple[str, ...]
-    service: Service
-    project: str
-    environment: str
-    keys: Mapping[str, str]
-    """The run key of each file, by what the names of its jobs begin with."""
-    resources: Resources
-    """What the job files declare of the account."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """How a run went."""
-
-    run: str | None
-    exit_code: int
-    totals: Mapping[str, int]
-    """Messages by state; `planned` counts those that were not reached."""
-    problems: tuple[Problem, ...] = ()
-    ending: Ending | None = None
+from qstash_jobs.publish import Settlement
+from qstash_jobs.settings import check_run_key
 
 
 def new_run_id() -> str:
@@ -147,7 +75,7 @@ def run(
         if not confirm(_intention(session, run_id, tools)):
             return Report(run=None, exit_code=0, totals={}, problems=tuple(problems))
         wish = replace(wish, options=replace(wish.options, skip=skip))
-        report = _publish(session, keys, wish, tools, run_id, tell=tell, stopping=stopping, note=note)
+        report = publish_session(session, keys, wish, tools, run_id, tell=tell, stopping=stopping, note=note)
         return replace(report, problems=tuple(problems))
 
 
@@ -184,123 +112,4 @@ def _intention(session: Session, run_id: str, tools: Tools) -> Intention:
         environment=session.workspace.project.environment,
         keys=session.keys_by_file,
         resources=session.resources,
-    )
-
-
-def _publish(
-    session: Session,
-    keys: Keys,
-    wish: Wish,
-    tools: Tools,
-    run_id: str,
-    *,
-    tell: Callable[[str, Settlement], None],
-    stopping: Callable[[], int],
-    note: Callable[[str], None],
-) -> Report:
-    generation = wish.recorded_generation
-    if wish.again:
-        generation = _next_generation(session, keys, tools)
-    mask = Mask({**tools.secrets, "QSTASH_TOKEN": tools.service.token})
-
-    def open_line() -> Line:
-        return MaskedLine(tools.service.open_line(), mask)
-
-    if wish.looks_up and (named := session.named_keys()):
-        recover(
-            named, keys, open_line=open_line, clock=tools.clock, has_to=wish.needs_lasting_ledger, note=note
-        )
-    tools.ledger.start_run(_run_record(session, tools, run_id, keys.started_at, generation))
-    if keys.are_outdated():
-        # a runner that shares the work was first with the key: it and this one have to render the same
-        session = Session(session.workspace, session.surroundings)
-        session.check()
-    tally = Tally(run_id, tell)
-    outgoing = Outgoing(session, keys, tools.ledger.fingerprint_key, generation)
-
-    def leave() -> None:
-        tally.leave(session.totals.messages, lambda: _count_doubts(session, keys, tools, generation))
-
-    def end(exit_code: int) -> None:
-        tools.ledger.end_run(run_id, at=tools.clock.now(), exit_code=exit_code, totals=dict(tally.states))
-
-    try:
-        with open_watch() as watch:
-            ending = publish(
-                outgoing,
-                run=run_id,
-                options=wish.options,
-                open_line=open_line,
-                watch=watch,
-                ledger=tools.ledger,
-                clock=tools.clock,
-                chance=chance,
-                tell=tally.tell,
-                stopping=lambda: bool(stopping()),
-                note=note,
-            )
-    except BaseException as error:
-        with suppress(LedgerError):  # it may be the ledger that failed, and what failed first is what is told
-            tally.interrupt(tools.ledger.messages(run=run_id))
-            leave()
-            end(exit_code_of(error))
-        raise
-    if ending is not None and ending.exit_code == INTERRUPTED:
-        ending = replace(ending, exit_code=stopping() or INTERRUPTED)
-    ending = ending or outgoing.ending
-    leave()
-    exit_code = exit_code_of_run(tally, ending)
-    end(exit_code)
-    return Report(run=run_id, exit_code=exit_code, totals=dict(tally.states), ending=ending)
-
-
-def _count_doubts(session: Session, keys: Keys, tools: Tools, generation: int) -> int:
-    """Count the messages of this run that may have been accepted, as far as the ledger knows.
-
-    What another runner is sending is not in doubt: that runner will say what became of it.
-    """
-    jobs: dict[str, set[str]] = {}
-    for keyed in session.tasks():
-        jobs.setdefault(keyed.run_key, set()).add(keyed.task.job.name)
-    return sum(
-        record.slot.job in names and record.slot.generation == generation and not record.is_held
-        for text, names in jobs.items()
-        if (key := keys.find(text)) is not None
-        for record in tools.ledger.doubts(key.number)
-    )
-
-
-def _next_generation(session: Session, keys: Keys, tools: Tools) -> int:
-    """One more than any generation of these jobs under their keys so far."""
-    known = (
-        tools.ledger.last_generation(key.number, keyed.task.job.name)
-        for keyed in session.tasks()
-        if (key := keys.find(keyed.run_key)) is not None
-    )
-    return 1 + max((generation for generation in known if generation is not None), default=0)
-
-
-def _run_record(session: Session, tools: Tools, run_id: str, started_at: datetime, generation: int) -> Run:
-    workspace = session.workspace
-    inputs = workspace.inputs
-    options: dict[str, Any] = {
-        "here": str(inputs.here),
-        "variables": dict(inputs.variables),
-        "vars_file": str(inputs.vars_file) if inputs.vars_file else None,
-        "jobs": list(inputs.jobs),
-        "schedules": list(inputs.schedules),
-        "keys": dict(session.keys_by_file),
-        "generation": generation,
-        "by": who(tools.env),
-    }
-    return Run(
-        id=run_id,
-        started_at=started_at,
-        project=session.surroundings.project_name,
-        environment=workspace.project.environment,
-        target=tools.service.target,
-        paths=tuple(path if path == STDIN else str((inputs.here / path).resolve()) for path in inputs.paths),
-        options=options,
-        expected=session.totals.messages,
-        keys=tuple(dict.fromkeys(session.keys_by_file.values())),
     )

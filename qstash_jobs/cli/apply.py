@@ -81,7 +81,7 @@ def _apply(given: dict[str, Any], stop: "Stop") -> int:
     from dataclasses import replace
 
     from qstash_jobs.api.applying import apply
-    from qstash_jobs.api.run import Tools
+    from qstash_jobs.api.wish import Tools
     from qstash_jobs.api.workspace import load
     from qstash_jobs.api.world import check_environment, clock_of, find_ledger, find_service, open_ledger
     from qstash_jobs.cli.inputs import read_duration, read_inputs

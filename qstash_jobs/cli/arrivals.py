@@ -8,7 +8,7 @@ from itertools import islice
 import orjson
 
 from qstash_jobs.api.following import describe, follow_messages, targets_of
-from qstash_jobs.api.run import Tools
+from qstash_jobs.api.wish import Tools
 from qstash_jobs.cli.terminal import Terminal
 from qstash_jobs.follow import Progress
 from qstash_jobs.local.serve import LocalServer

@@ -1,6 +1,6 @@
 """What a run is about to do -> the question that is asked on a terminal, or the line that says it elsewhere."""
 
-from qstash_jobs.api.run import Intention
+from qstash_jobs.api.wish import Intention
 from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.record import Run, State
 from qstash_jobs.report.records import shorten_run

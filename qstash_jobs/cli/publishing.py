@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from qstash_jobs.api.continuing import continue_run
 from qstash_jobs.api.finding import find_known_run
-from qstash_jobs.api.run import Report, Tools, Wish
+from qstash_jobs.api.wish import Report, Tools, Wish
 from qstash_jobs.api.workspace import Workspace, load
 from qstash_jobs.api.world import (
     Service,

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qstash_jobs.api.results import describe as describe_result
-from qstash_jobs.api.run import Intention, Report, Tools, Wish, run
+from qstash_jobs.api.run import run
+from qstash_jobs.api.wish import Intention, Report, Tools, Wish
 from qstash_jobs.api.workspace import Workspace
 from qstash_jobs.cli.asking import write_question, write_statement, write_unfinished
 from qstash_jobs.cli.progress import Progress

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from qstash_jobs.api.heartbeat import Heartbeat, read_monitor
-from qstash_jobs.api.run import Report
 from qstash_jobs.api.tally import exit_code_of
+from qstash_jobs.api.wish import Report
 from qstash_jobs.api.world import system_clock
 from qstash_jobs.cli.metrics_file import MetricsFile
 from qstash_jobs.cli.terminal import Terminal
