@@ -125,19 +125,20 @@ def _show(plan: "Plan", given: dict[str, Any], terminal: Terminal, *, chosen: bo
     totals = Totals()
     messages = totals.count(plan.messages())
     if is_markdown:
+        account = list(write_changes_markdown(plan.account.changes))
         sections = [
-            *write_plan_sections(messages, bodies=given["bodies"]),
-            *write_changes_markdown(plan.account.changes),
+            *account,
+            *write_plan_sections(messages, bodies=given["bodies"], used=sum(map(len, account))),
         ]
         problems = [*plan.problems, *plan.check_demand()]
-        summary = list(_summarise(plan, totals))
+        summary = [*_summarise_account(plan), *_summarise(plan, totals)]
         lines = write_plan_markdown(sections, summary=summary, problems=problems, environment=environment)
         terminal.results(lines)
     else:
         terminal.results(_write(plan, messages, totals, given, terminal, environment))
     if terminal.is_deserted:
         return 0
-    for sentence in _summarise(plan, totals):
+    for sentence in (*_summarise(plan, totals), *_summarise_account(plan)):
         terminal.note(sentence)
     terminal.problems(plan.check_demand(), files=plan.files)
     if given["out"] is not None:
@@ -217,13 +218,17 @@ def _write(
 def _summarise(plan: "Plan", totals: Totals) -> "Iterator[str]":
     from qstash_jobs.report import plans
 
-    yield plans.summarise_plan(totals.actions, jobs=len(totals.jobs))
+    if totals.actions or not plan.account.changes:
+        yield plans.summarise_plan(totals.actions, jobs=len(totals.jobs))
     demand = plans.summarise_demand(plan.demand, messages_per_day=plan.messages_per_day)
     if demand is not None:
         yield demand
-    if plan.account.changes:
-        from qstash_jobs.report.changes import summarise_changes
-
-        yield summarise_changes(plan.account.changes, missing=plan.unasked)
     if plan.missing_secrets:
         yield f"to be set before a run: {', '.join(plan.missing_secrets)}"
+
+
+def _summarise_account(plan: "Plan") -> "Iterator[str]":
+    from qstash_jobs.report.changes import summarise_changes
+
+    if plan.account.changes:
+        yield summarise_changes(plan.account.changes, missing=plan.unasked)

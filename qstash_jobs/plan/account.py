@@ -20,6 +20,9 @@ from qstash_jobs.wire.resources.schedules import ObservedSchedule
 PRUNED_SHARE, PRUNED_LEAST = 0.3, 3
 """More than this share of what is the project's, and more than this many, are not deleted without a second word."""
 
+NOT_OURS = "not this project's"
+"""The note on what somebody else made."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
@@ -150,9 +153,7 @@ def _plan_rest(declared: Declared, account: Account, *, prunes: bool) -> Iterato
         if prunes and is_own:
             yield change
         else:
-            note = (
-                "no file declares it any more; `apply --prune` removes it" if is_own else "not this project's"
-            )
+            note = "no file declares it any more; `apply --prune` removes it" if is_own else NOT_OURS
             yield Change(
                 kind=change.kind, key=change.key, name=change.name, action="unmanaged", notes=(note,)
             )

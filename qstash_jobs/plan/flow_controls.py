@@ -48,12 +48,17 @@ def plan_flow_control(declared: Resource, observed: ObservedFlowControl | None) 
 def plan_unpinning(observed: ObservedFlowControl, *, why_force: str) -> Change:
     """Plan that a key's limits are left to its messages again: a key itself cannot be removed."""
     parallelism, rate = observed.parallelism is not None, observed.rate is not None
+    found = Comparison()
+    found.add("parallelism", observed.parallelism, None)
+    found.add("rate", observed.rate, None)
+    found.add("period", _show(observed.period_s), None)
     request = unpin_flow_control(observed.key, parallelism=parallelism, rate=rate)
     return Change(
         kind="flow_control",
         key=observed.key,
         name=observed.key,
         action="delete",
+        fields=tuple(found.changes),
         steps=(Step(request=request, does="unpin it", may_be_gone=True),),
         needs_force=why_force,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from qstash_jobs.plan.changes import Change, Comparison, Step, is_telling
+from qstash_jobs.plan.changes import Change, Comparison, FieldChange, Step, is_telling
 from qstash_jobs.resources import Resource
 from qstash_jobs.wire.resources.groups import (
     Endpoint,
@@ -55,6 +55,10 @@ def plan_group_removal(observed: ObservedGroup, *, why_force: str) -> Change:
         key=observed.name,
         name=observed.name,
         action="delete",
+        fields=tuple(
+            FieldChange(field=f"endpoints.{one.name or one.url}", old=one.url, new=None)
+            for one in observed.endpoints
+        ),
         steps=(Step(request=remove_group(observed.name), does="remove it", may_be_gone=True),),
         needs_force=why_force,
     )

@@ -1,6 +1,6 @@
 """A queue as declared and as observed -> the Change between them; what the file does not say stays as it is."""
 
-from qstash_jobs.plan.changes import Change, Comparison, Step
+from qstash_jobs.plan.changes import Change, Comparison, FieldChange, Step
 from qstash_jobs.resources import Resource
 from qstash_jobs.wire.resources.queues import ObservedQueue, put_queue, remove_queue
 
@@ -40,6 +40,7 @@ def plan_queue_removal(observed: ObservedQueue, *, why_force: str) -> Change:
         key=observed.name,
         name=observed.name,
         action="delete",
+        fields=(FieldChange(field="parallelism", old=observed.parallelism, new=None),),
         steps=(Step(request=remove_queue(observed.name), does="remove it", may_be_gone=True),),
         needs_force=why_force + holds,
     )

@@ -1,6 +1,8 @@
 """A schedule as declared and as observed -> the Change between them. Pure; settings are always sent whole."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import orjson
 
@@ -23,6 +25,8 @@ from qstash_jobs.wire.resources.schedules import (
 
 UNSEEN = "not_given_back"
 """The field that stands for the settings that QStash keeps to itself."""
+
+_USER = re.compile(r"//[^/@]*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +72,22 @@ def plan_schedule(declared: DeclaredSchedule, observed: ObservedSchedule | None,
 
 
 def plan_removal(observed: ObservedSchedule) -> Change:
-    """Plan that a schedule goes."""
+    """Plan that a schedule goes; of its settings, those by which people know it."""
+    # what stands behind a `?` or before an `@` may be a secret that nobody can mask any more
+    place = _USER.sub("//", observed.destination.partition("?")[0])
+    found = Comparison()
+    found.add("url" if _is_url(observed) else "url_group", place, None)
+    found.add("cron", observed.cron, None)
+    found.add("timezone", observed.timezone, None)
     step = Step(request=remove_schedule(observed.id), does="remove it", may_be_gone=True)
-    return Change(kind="schedule", key=observed.id, name=observed.id, action="delete", steps=(step,))
+    return Change(
+        kind="schedule",
+        key=observed.id,
+        name=observed.id,
+        action="delete",
+        fields=tuple(found.changes),
+        steps=(step,),
+    )
 
 
 def digest_unseen(message: Message) -> str:
@@ -106,8 +123,11 @@ def _change(
     declared: DeclaredSchedule, action: str, fields: tuple[FieldChange, ...], steps: tuple[Step, ...]
 ) -> Change:
     unknown = sorted(name for name in declared.message.secrets if declared.is_unknown(name))
+    is_compared = action != "create" and bool(unknown)
     notes = (
-        (f"not compared, since a secret in it is not known here: {', '.join(unknown)}",) if unknown else ()
+        (f"not compared, since a secret in it is not known here: {', '.join(unknown)}",)
+        if is_compared
+        else ()
     )
     return Change(
         kind="schedule",
@@ -154,7 +174,7 @@ def _pair(
     message: Message, observed: ObservedSchedule
 ) -> Iterator[tuple[str, str | int | None, str | int | None]]:
     """Yield the fields that can be compared as they are. One that the file does not say is as the account has it."""
-    is_url = observed.destination.startswith(("http://", "https://"))
+    is_url = _is_url(observed)
     yield "url", observed.destination if is_url else None, message.url
     yield "url_group", None if is_url else observed.destination, message.url_group
     yield "cron", observed.cron, " ".join((message.cron or "").split())
@@ -175,6 +195,10 @@ def _pair(
     yield from _pair_flow_controls(message, observed)
     labels = [label for label in observed.labels if not is_mark(label)]
     yield "labels", ", ".join(sorted(labels)) or None, ", ".join(sorted(set(message.labels))) or None
+
+
+def _is_url(observed: ObservedSchedule) -> bool:
+    return observed.destination.startswith(("http://", "https://"))
 
 
 def _pair_flow_controls(
@@ -258,7 +282,8 @@ def _show_body(body: bytes | Redacted) -> str | None:
 
 
 def _describe(declared: DeclaredSchedule) -> Iterator[FieldChange]:
-    """Yield what a new schedule is given."""
+    """Yield what a new schedule is given, secrets that are not known here included."""
+    declared = replace(declared, missing_secrets=frozenset())
     nothing = ObservedSchedule(id=declared.id, destination="", cron="", method="", body=b"")
     found = Comparison()
     for field, _, new in _pair(declared.message, nothing):

@@ -78,6 +78,10 @@ def _settle(verdict: Verdict, waiting: dict[tuple[str, str], tuple[str, ...]]) -
         return replace(verdict, state="applied", reason=None, exit_code=0)
     if verdict.state != "applied" or fields is None:
         return verdict
-    what = f": {', '.join(fields)}" if fields else ""
-    reason = f"QStash took it, and does not show it{what}; a plan in a minute tells whether it came"
+    is_gone = verdict.change.action == "delete"
+    what = f": {', '.join(fields)}" if fields and not is_gone else ""
+    seen = "still shows it" if is_gone else f"does not show it{what}"
+    reason = (
+        f"QStash took it, and {seen}; a plan in a minute tells whether it {'went' if is_gone else 'came'}"
+    )
     return replace(verdict, state="unstuck", reason=reason, exit_code=1)

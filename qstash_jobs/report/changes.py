@@ -4,14 +4,15 @@ Secrets have to be masked already (`plan.changes.hide_change`), because values a
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from qstash_jobs.mask import MASKED
-from qstash_jobs.plan.changes import Action, Change, Fact, FieldChange, Kind
+from qstash_jobs.plan.account import NOT_OURS
+from qstash_jobs.plan.changes import Action, Change, FieldChange, Kind
 from qstash_jobs.plan.schedules import UNSEEN
 from qstash_jobs.plan.verdict import State, Verdict
+from qstash_jobs.report.difference import NOT_SHOWN, OTHER_VALUE, is_hidden, name_field, show_sides
 from qstash_jobs.report.escape import escape, write_json
-from qstash_jobs.report.layout import Style, cut, pad, paint
+from qstash_jobs.report.layout import Style, cell_width, cut, pad, paint
 from qstash_jobs.report.wording import count
 
 KINDS: dict[Kind, str] = {
@@ -28,11 +29,10 @@ ACTIONS: dict[Action, Style] = {
     "unknown": "dim",
     "unmanaged": "dim",
 }
-LABEL_WIDTH = 14
+ARROW = "->"
+LABEL_WIDTH, WIDEST_LABEL = 14, 30
 MOST_OTHERS = 20
 """Things of others that are named to people; machines get all of them."""
-VALUE_WIDTH = 60
-"""Of a value, where both stand on one line; machines get it whole."""
 
 
 def write_changes(
@@ -50,13 +50,23 @@ def write_changes(
             rest[change.action, change.kind] += 1
             yield from (f"note: {escape(name_thing(change))}: {escape(note)}" for note in change.notes)
     for action in ("unchanged", "unknown"):
-        found = [count(number, KINDS[kind]) for (which, kind), number in rest.items() if which == action]
-        if found:
-            yield paint(f"{action}: {', '.join(found)}", "dim", colour=colour)
-    for other in others:
-        yield paint(
-            f"left alone: {escape(name_thing(other))}: {'; '.join(other.notes)}", "dim", colour=colour
-        )
+        if found := count_kinds(rest, action):
+            yield paint(f"{action}: {found}", "dim", colour=colour)
+    yield from (paint(line, "dim", colour=colour) for line in _write_others(others))
+
+
+def count_kinds(found: Mapping[tuple[Action, Kind], int], action: Action) -> str:
+    """Count the things of an action by their kind: `1 queue, 2 schedules`."""
+    return ", ".join(count(number, KINDS[kind]) for (which, kind), number in found.items() if which == action)
+
+
+def _write_others(others: Sequence[Change]) -> Iterator[str]:
+    """Write a line for each thing that is left alone; the project's own first, as somebody may have forgotten it."""
+    ordered = sorted(others, key=lambda other: other.notes == (NOT_OURS,))
+    for other in ordered[:MOST_OTHERS]:
+        yield f"left alone: {escape(name_thing(other))}: {escape('; '.join(other.notes))}"
+    if len(ordered) > MOST_OTHERS:
+        yield f"left alone: {len(ordered) - MOST_OTHERS:,} more; --format jsonl lists all"
 
 
 def write_changes_jsonl(changes: Iterable[Change], *, environment: str = "") -> Iterator[str]:
@@ -79,11 +89,12 @@ def write_changes_jsonl(changes: Iterable[Change], *, environment: str = "") -> 
 
 
 def summarise_changes(changes: Sequence[Change], *, missing: str | None = None) -> str:
-    """Say what would change: `would create 1, update 2; 4 unchanged`; `missing` says why nothing is known."""
+    """Say what would change: `would delete 1, update 2; 4 unchanged`; `missing` says why nothing is known."""
     actions = Counter(change.action for change in changes)
     if missing is not None:
         return f"the account was not asked, so what would change there is not known: {missing}"
-    parts = [f"{action} {actions[action]:,}" for action in ("create", "update", "delete") if actions[action]]
+    # what nobody gets back is said first
+    parts = [f"{action} {actions[action]:,}" for action in ("delete", "update", "create") if actions[action]]
     what = f"would {', '.join(parts)} in the account" if parts else "nothing would change in the account"
     return f"{what}; {actions['unchanged']:,} unchanged" if actions["unchanged"] else what
 
@@ -94,37 +105,35 @@ def name_thing(change: Change) -> str:
     return f"{KINDS[change.kind]} {change.key}{other}"
 
 
-def show_change(field: FieldChange) -> str:
-    """Write how a field changes: `old -> new`; of a secret, that it does."""
-    if field.field == UNSEEN:
-        return "what QStash does not give back is another"
-    if MASKED in (field.old, field.new) and field.old is not None and field.new is not None:
-        return f"{MASKED} -> {MASKED}, another value"
-    if field.old is None:
-        return show_fact(field.new)
-    return f"{show_fact(field.old)} -> {show_fact(field.new)}"
-
-
-def show_fact(fact: Fact) -> str:
-    """Write a setting for people."""
-    if fact is None:
-        return "none"
-    if isinstance(fact, bool):
-        return "true" if fact else "false"
-    return f"{fact:,}" if isinstance(fact, int) else cut(escape(fact), VALUE_WIDTH)
-
-
 def _write_change(change: Change, *, colour: bool, width: int | None) -> Iterator[str]:
     place = "" if change.location is None else f"{escape(change.location.file)}:{change.location.line}"
     title = f"{paint(change.action, ACTIONS[change.action], colour=colour)} {escape(name_thing(change))}"
     yield f"{title}  {paint(place, 'bold', colour=colour)}".rstrip()
+    labels = [cell_width(name_field(field)) for field in change.fields]
+    label_width = min(max([LABEL_WIDTH, *labels]), WIDEST_LABEL)
     for field in change.fields:
-        label = "settings" if field.field == UNSEEN else escape(field.field)
-        yield cut(f"  {pad(label, LABEL_WIDTH)} {show_change(field)}", width)
+        yield from _write_field(field, change.action, label_width=label_width, width=width)
     for note in change.notes:
-        yield f"  {pad('note', LABEL_WIDTH)} {escape(note)}"
+        yield f"  {pad('note', label_width)} {escape(note)}"
     if change.needs_force is not None:
-        yield f"  {pad('note', LABEL_WIDTH)} needs --force: {escape(change.needs_force)}"
+        yield f"  {pad('note', label_width)} needs --force: {escape(change.needs_force)}"
+
+
+def _write_field(field: FieldChange, action: Action, *, label_width: int, width: int | None) -> Iterator[str]:
+    """Write a field's change on one line, or its two values under each other where they have no room beside."""
+    label = f"  {pad(name_field(field), label_width)} "
+    old, new = show_sides(field)
+    remark = f", {OTHER_VALUE}" if is_hidden(field) else ""
+    line = f"{label}{old} {ARROW} {new}{remark}"
+    if field.field == UNSEEN:
+        yield cut(label + NOT_SHOWN, width)
+    elif action == "create":
+        yield cut(label + new, width)
+    elif width is None or cell_width(line) <= width:
+        yield line
+    else:
+        yield cut(label + old, width)
+        yield cut(f"  {pad('', label_width - len(ARROW))}{ARROW} {new}{remark}", width)
 
 
 # what was done

@@ -42,9 +42,14 @@ def write_plan_markdown(
     yield from sections
 
 
-def write_plan_sections(messages: Iterable[PlannedMessage], *, bodies: bool = False) -> Iterator[str]:
-    """Write a section for each job; every message is taken, also of the jobs that are only counted."""
-    used = left_out = 0
+def write_plan_sections(
+    messages: Iterable[PlannedMessage], *, bodies: bool = False, used: int = 0
+) -> Iterator[str]:
+    """Write a section for each job; every message is taken, also of the jobs that are only counted.
+
+    `used` characters stand before them.
+    """
+    left_out = 0
     for _, group in groupby(messages, key=lambda planned: planned.job):
         section = list(_write_section(group, bodies=bodies))
         used += sum(map(len, section))
