@@ -506,3 +506,25 @@ def test_two_schedules_of_one_id_or_an_id_that_cannot_be_one_are_refused_and_not
     answer = account.apply(NIGHTLY + "    schedule_id: a b\n")
     assert (answer.code, account.schedules) == (2, [])
     assert "[schedule-id]" in answer.err
+
+
+def test_what_was_not_chosen_or_not_read_is_never_said_to_be_undeclared(account):
+    applied(account.apply(NIGHTLY))
+    other = "schedules: {other: {cron: '0 5 * * *', url: https://example.com/other}}\n"
+    applied(account.apply(other, name="jobs/b.yaml"))
+    chosen = account.cli("plan", "jobs", "--job", "other")
+    assert "nightly" not in chosen.out
+    part = account.cli("plan", "jobs/b.yaml")
+    assert (
+        "left alone: schedule billing-nightly: no file that was read declares it; `apply --prune` deletes it"
+        in part.out
+    )
+
+
+def test_a_check_for_drift_looks_at_the_account_also_where_nothing_is_declared_any_more(account):
+    applied(account.apply(NIGHTLY))
+    account.cli.write("jobs/a.yaml", "url: https://example.com/once\n")
+    checked = account.plan()
+    assert checked.code == 0
+    assert "left alone: schedule billing-nightly" in checked.out
+    assert account.plan("--prune").code == 8

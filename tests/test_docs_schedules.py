@@ -34,7 +34,8 @@ def test_the_pages_schedule_is_published_now_and_rehearsed(cli):
     made = next(block for block in read_blocks(PAGE, "yaml") if block.path == "jobs/cron.yaml")
     commands = next(block for block in read_blocks(PAGE, "sh") if "--schedule digest" in block.text)
     cli.write("jobs/cron.yaml", made.text)
-    published, rehearsed = (cli(*shlex.split(line)[1:]) for line in commands.text.splitlines())
-    assert (published.code, rehearsed.code) == (0, 0)
+    planned, published, rehearsed = (cli(*shlex.split(line)[1:]) for line in commands.text.splitlines())
+    assert (planned.code, published.code, rehearsed.code) == (0, 0, 0)
+    assert "POST https://api.example.com/digest" in planned.out
     assert [request.target for request in cli.sent] == ["/v2/publish/https://api.example.com/digest"]
     assert "delivered cron:poll GET https://api.example.com/poll" in rehearsed.out

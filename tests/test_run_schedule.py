@@ -76,3 +76,46 @@ def test_a_pattern_that_matches_nothing_is_refused(cli):
     answer = cli("run", "jobs.yaml", "--schedule", "nigthly")
     assert answer.code == 2
     assert "no schedule matches nigthly" in answer.err
+
+
+def test_a_plan_shows_exactly_what_a_run_of_the_schedule_sends_and_nothing_of_the_account(cli):
+    cli.write("qstash-jobs.yaml", "project: shop\n")
+    cli.write("jobs.yaml", FILE)
+    options = ("--schedule", "*", "--job", "hello", "--batch-size", "1")
+    planned = cli("plan", "jobs.yaml", *options, "--format", "jsonl")
+    assert planned.code == 0
+    *messages, quota = planned.lines
+    assert quota["messages"] == 3
+    assert [one["name"] for one in messages] == ["jobs:hello", "jobs:nightly", "jobs:weekly"]
+    assert cli.server.requests() == []
+    assert cli("run", "jobs.yaml", *options).code == 0
+    connection = {"host", "authorization", "user-agent", "accept-encoding", "content-length", "connection"}
+
+    def write(target, headers, body):
+        kept = sorted((name, value) for name, value in headers if name.lower() not in connection)
+        return target, kept, body
+
+    assert sorted(write(one["target"], one["headers"].items(), one["body"]) for one in messages) == sorted(
+        write(one.target, one.headers, one.body.decode()) for one in cli.sent
+    )
+    again = cli("plan", "jobs.yaml", *options, "--format", "jsonl")
+    assert [one["action"] for one in again.lines[:-1]] == ["skip"] * 3
+    assert "# skip jobs:nightly" in cli("plan", "jobs.yaml", *options, "--format", "curl").out
+
+
+def test_a_plan_of_schedules_is_none_of_an_account(cli):
+    cli.write("jobs.yaml", FILE)
+    for option in (["--exit-code"], ["--prune"], ["--out", "plan.json"]):
+        answer = cli("plan", "jobs.yaml", "--schedule", "nightly", *option)
+        assert answer.code == 2
+        assert "--schedule plans messages only" in answer.err
+    assert "no schedule matches hello" in cli("plan", "jobs.yaml", "--schedule", "hello").err
+
+
+def test_a_disabled_schedule_is_counted_once_and_only_where_it_was_asked_for(cli):
+    cli.write("jobs.yaml", FILE)
+    asked = cli("run", "jobs.yaml", "--schedule", "off", "--yes")
+    assert (asked.code, asked.out) == (0, "")
+    assert "publish 0 messages of 0 jobs, 1 disabled" in asked.err
+    assert "disabled" not in cli("run", "jobs.yaml", "--yes").err
+    assert [one.target for one in cli.sent] == ["/v2/publish/https://api.example.com/hello"]

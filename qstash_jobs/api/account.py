@@ -26,7 +26,7 @@ def declare(session: Session) -> tuple[Declared, list[Problem]]:
     )
     declared = Declared(owner=owner, schedules=schedules, resources=session.resources)
     if workspace.inputs.jobs:
-        declared = replace(declared, resources=replace(session.resources, resources=()))
+        declared = replace(declared, resources=replace(session.resources, resources=()), is_part=True)
     return declared, problems
 
 

@@ -171,9 +171,9 @@ class Plan:
         )
 
     def look_at_account(self, service: Service | StopError, reading: PlanReading) -> None:
-        """Plan what would change in the account, if the files declare anything of it."""
+        """Plan what would change in the account, if the files declare anything of it, or somebody has to know."""
         declared, problems = declare(self._session)
-        if not (is_anything_declared(declared) or problems or reading.prunes):
+        if not (is_anything_declared(declared) or problems or reading.prunes or reading.has_to_know):
             return
         if reading.prunes:
             refuse_part(self._session.workspace)
@@ -244,7 +244,7 @@ def open_plan(inputs: Inputs, reading: PlanReading, env: Mapping[str, str]) -> I
             ),
             secrets,
         )
-        if not session.has_errors and not reading.names_secrets:
+        if not (session.has_errors or reading.names_secrets or inputs.schedules):
             plan.look_at_account(service, reading)
         yield plan
 

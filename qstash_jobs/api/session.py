@@ -206,9 +206,11 @@ class Session:
         checked = task.check(note, each=self.skips.look_at_each)
         self._problems += checked.problems
         self.totals.missing_secrets |= checked.missing_secrets
+        if not counts:
+            return
         if not checked.enabled:
             self.totals.disabled.append(task.job.name)
-        elif counts:
+        else:
             self.totals.jobs += 1
             self.totals.messages += checked.messages
 

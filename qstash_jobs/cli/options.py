@@ -156,6 +156,18 @@ def batch_size(command: F) -> F:
     )(command)
 
 
+def schedule(command: F) -> F:
+    """The option that takes the messages of schedules as if they were jobs."""
+    return click.option(
+        "--schedule",
+        "schedules",
+        multiple=True,
+        envvar="QSTASH_JOBS_SCHEDULE",
+        metavar="GLOB",
+        help="Publish the message of these schedules now, once; jobs only with --job.",
+    )(command)
+
+
 def prune(command: F) -> F:
     """The word without which nothing is deleted; no variable says it."""
     return click.option(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @options.reading
 @options.ledger
 @options.run_key
+@options.schedule
 @options.batch_size
 @click.option(
     "--format",
@@ -58,7 +59,8 @@ def command(**given: Any) -> int:
     an example. Where the project has environments and none is chosen, it shows each in turn.
 
     Where the files declare schedules, URL groups, queues or flow controls, the account is asked for its own, and each
-    field that differs is shown. Without a token they are listed as unknown.
+    field that differs is shown. Without a token they are listed as unknown. With --schedule it shows what `run
+    --schedule` would publish, and nothing of the account.
 
     \b
     Exit codes:
@@ -76,7 +78,7 @@ def command(**given: Any) -> int:
     from qstash_jobs.settings import environment as environment_variables
 
     terminal = Terminal()
-    inputs = replace(read_inputs(given, default="jobs/"), schedules_too=True)
+    inputs = replace(read_inputs(given, default="jobs/"), schedules_too=not given["schedules"])
     reading = PlanReading(
         ledger=given["ledger"],
         run_key=given["run_key"],
@@ -101,6 +103,10 @@ def _check(given: dict[str, Any], *, names_all: bool) -> None:
 
     if given["format_"] == "curl" and (given["exit_code"] or given["prune"] or given["out"]):
         raise UsageError("the curl form holds messages only; leave out --exit-code, --prune and --out")
+    if given["schedules"] and (given["exit_code"] or given["prune"] or given["out"]):
+        raise UsageError(
+            "--schedule plans messages only; leave it out, or leave out --exit-code, --prune and --out"
+        )
     if given["out"] is not None and names_all:
         raise UsageError("a plan that is kept is for one environment; choose it with --environment NAME")
 

@@ -21,14 +21,7 @@ from qstash_jobs.cli import options
     help="Finish a run: publish what it left planned, in doubt or rejected. The last one, or RUN.",
 )
 @click.option("--again", is_flag=True, help="Publish once more, on purpose, what was published; needs --job.")
-@click.option(
-    "--schedule",
-    "schedules",
-    multiple=True,
-    envvar="QSTASH_JOBS_SCHEDULE",
-    metavar="GLOB",
-    help="Publish the message of these schedules now, once; jobs only with --job.",
-)
+@options.schedule
 @click.option("--skip", multiple=True, metavar="NAME", help="Leave this message out for good.")
 @click.option(
     "--concurrency",

@@ -31,6 +31,8 @@ class Declared:
     owner: Owner
     schedules: tuple[DeclaredSchedule, ...] = ()
     resources: Resources = Resources()
+    is_part: bool = False
+    """Somebody chose among what the files declare: of what else the account has, nothing can be said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ def plan_account(declared: Declared, account: Account, *, prunes: bool) -> Accou
         *_plan_queues(declared, account),
         *_plan_flow_controls(declared, account),
         *_plan_schedules(declared, account, problems),
-        *_plan_rest(declared, account, prunes=prunes),
+        *(() if declared.is_part else _plan_rest(declared, account, prunes=prunes)),
     ]
     return AccountPlan(changes=tuple(changes), problems=tuple(problems))
 
@@ -153,7 +155,7 @@ def _plan_rest(declared: Declared, account: Account, *, prunes: bool) -> Iterato
         if prunes and is_own:
             yield change
         else:
-            note = "no file declares it any more; `apply --prune` removes it" if is_own else NOT_OURS
+            note = "no file that was read declares it; `apply --prune` deletes it" if is_own else NOT_OURS
             yield Change(
                 kind=change.kind, key=change.key, name=change.name, action="unmanaged", notes=(note,)
             )
