@@ -528,3 +528,38 @@ def test_a_check_for_drift_looks_at_the_account_also_where_nothing_is_declared_a
     assert checked.code == 0
     assert "left alone: schedule billing-nightly" in checked.out
     assert account.plan("--prune").code == 8
+
+
+def test_the_command_that_does_the_rest_is_whole(account):
+    account.cli.write("jobs/it's.yaml", "queues: {billing-q: {parallelism: 10000}}\n")
+    answer = account.cli("apply", "jobs/it's.yaml", "--yes")
+    assert answer.code == 1
+    assert (
+        "mend what was refused; what is left is done by the next one: qstash-jobs apply 'jobs/it'\\''s.yaml'\n"
+        in answer.err
+    )
+    pruned = account.cli("apply", "jobs", "--yes", "--prune")
+    assert pruned.err.endswith("qstash-jobs apply jobs --prune\n")
+
+
+def test_a_plan_says_beforehand_that_apply_will_refuse_to_delete_so_much(account):
+    many = "schedules:\n" + "".join(
+        f"  s{number}: {{cron: '0 5 * * *', url: https://example.com/{number}}}\n" for number in range(5)
+    )
+    applied(account.apply(many))
+    account.cli.write("jobs/a.yaml", NIGHTLY)
+    for options in ((), ("--format", "markdown")):
+        planned = account.plan("--prune", *options)
+        assert planned.code == 8
+        assert "apply will refuse it without --force: 5 of 5" in planned.err + planned.out.replace("`", "")
+    assert account.cli("apply", "jobs", "--yes", "--prune").code == 2
+
+
+def test_a_plan_for_another_account_says_which_is_which(account, monkeypatch):
+    account.cli.write("jobs/a.yaml", NIGHTLY)
+    account.plan("--out", "plan.json")
+    monkeypatch.setenv("QSTASH_TOKEN", "eyJVc2VySUQiOiJvdGhlciIsIlBhc3N3b3JkIjoieCJ9")
+    answer = account.cli("apply", "--plan", "plan.json")
+    assert answer.code == 2
+    assert ", account defaultUser, and this is 127.0.0.1" in answer.err
+    assert ", account other; choose the account and the environment of the plan, or plan again" in answer.err

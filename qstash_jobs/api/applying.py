@@ -170,10 +170,19 @@ def _look_at(workspace: Workspace, tools: Tools) -> Session:
 
 def hold_to_target(kept: KeptPlan, workspace: Workspace, target: str) -> ApplyWish:
     """Wish for a kept plan, in the place that it was made for; UsageError in another."""
-    if (kept.target, kept.environment) != (target, workspace.project.environment):
-        made_for = f"{kept.target}{f', {kept.environment}' if kept.environment else ''}"
-        raise UsageError(f"this plan is for {made_for}, and that is not where it would be applied")
+    here = (target, workspace.project.environment)
+    if (kept.target, kept.environment) != here:
+        raise UsageError(
+            f"this plan was made for {_name_place(kept.target, kept.environment)}, and this is {_name_place(*here)}; "
+            "choose the account and the environment of the plan, or plan again"
+        )
     return ApplyWish(prunes=kept.prunes, kept=kept)
+
+
+def _name_place(target: str, environment: str) -> str:
+    server, _, account = target.partition(" ")
+    words = [server, f"account {account}" if account else "", environment]
+    return ", ".join(filter(None, words))
 
 
 def with_force(wish: ApplyWish, given: Mapping[str, bool]) -> ApplyWish:

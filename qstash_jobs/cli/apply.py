@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +111,14 @@ def _apply(given: dict[str, Any], stop: "Stop") -> int:
             env=environment(),
             secrets=Secrets(environment(), workspace.inputs.secrets_dir),
         )
-        talk = Talk(given=given, terminal=terminal, stop=stop, workspace=workspace, service=service)
+        talk = Talk(
+            given=given,
+            terminal=terminal,
+            stop=stop,
+            workspace=workspace,
+            service=service,
+            prunes=wish.prunes,
+        )
         applied = apply(workspace, wish, tools, talk.bind())
         talk.sum_up(applied)
     return applied.exit_code
@@ -139,7 +145,7 @@ class Talk:
     stop: "Stop"
     workspace: "Workspace"
     service: "Service"
-    _waiting: int = field(init=False, default=0)
+    prunes: bool
 
     def bind(self) -> "ApplyTalk":
         from qstash_jobs.api.applying import ApplyTalk
@@ -161,8 +167,21 @@ class Talk:
         if applied.verdicts:
             self.terminal.note(summarise_verdicts(applied.verdicts))
             if any(one.state not in ("applied", "unstuck") for one in applied.verdicts):
-                paths = " ".join(self.workspace.inputs.paths)
-                self.terminal.note(f"what is left is done by the next one: qstash-jobs apply {paths}")
+                refused = any(one.exit_code == 1 for one in applied.verdicts)
+                first = "mend what was refused; " if refused else ""
+                self.terminal.note(f"{first}what is left is done by the next one: {self._command()}")
+
+    def _command(self) -> str:
+        """Write the command that does the rest: a kept plan is of an account that was another."""
+        from qstash_jobs.report.escape import quote_shell
+
+        inputs = self.workspace.inputs
+        words = ["qstash-jobs", "apply", *inputs.paths]
+        words += ["--environment", inputs.environment] if inputs.environment else []
+        words += [word for pattern in inputs.jobs for word in ("--job", pattern)]
+        words += ["--prune"] if self.prunes else []
+        words += ["--force"] if self.given["force"] else []
+        return " ".join(map(quote_shell, words))
 
     def _show_problems(self, problems: "Sequence[Problem]") -> None:
         self.terminal.problems(list(problems), files=self.workspace.files_read)
@@ -173,7 +192,6 @@ class Talk:
     def _show_plan(self, plan: "AccountPlan") -> None:
         from qstash_jobs.report.changes import summarise_changes, write_changes
 
-        self._waiting = len(plan.waiting)
         for line in write_changes(
             plan.changes, width=self.terminal.error_width, colour=self.terminal.error_colour
         ):

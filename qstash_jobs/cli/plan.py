@@ -238,3 +238,5 @@ def _summarise_account(plan: "Plan") -> "Iterator[str]":
 
     if plan.account.changes:
         yield summarise_changes(plan.account.changes, missing=plan.unasked)
+        if reasons := plan.account.refusals():
+            yield f"apply will refuse it without --force: {'; '.join(reasons)}"
