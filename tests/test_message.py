@@ -173,3 +173,20 @@ def test_a_duration_that_cannot_be_meant_is_told_at_its_place(tmp_path) -> None:
         (problem,) = problems_of(tmp_path, {**URL, field: "999999999999d"})
         assert problem.rule == "schema-duration"
         assert problem.path == (field,)
+
+
+def test_a_body_goes_out_without_a_type_where_the_file_says_so(cli) -> None:
+    cli.write("qstash-jobs.yaml", "project: p\n")
+    typeless = (
+        "schedules: {s: {cron: '0 4 * * *', url: https://example.com, body: plain, content_type: none}}\n"
+        "jobs: {one: {url: https://example.com, body: {a: 1}, content_type: none}}\n"
+    )
+    cli.write("jobs/a.yaml", typeless)
+    assert cli("apply", "jobs", "--yes").code == 0
+    assert cli("plan", "jobs", "--exit-code").code == 0
+    assert cli("run", "jobs", "--yes").code == 0
+    sent = [one for one in cli.sent if one.body]
+    assert [one.body for one in sent] == [b"plain", b'{"a":1}']
+    assert not [one for one in sent if "content-type" in {name.lower() for name, _ in one.headers}]
+    cli.write("jobs/a.yaml", typeless.replace("none", "text/plain"))
+    assert cli("plan", "jobs", "--exit-code").code == 8

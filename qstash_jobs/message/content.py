@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
+NO_TYPE = "none"
+"""What a job says where a body goes out without a type; no media type is one word."""
 
 ReadFile = Callable[[str], bytes]
 """Reads a file that a job names, relative to the job's own; UnreadableError where it may not or cannot."""

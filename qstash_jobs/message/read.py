@@ -6,7 +6,7 @@ from typing import Any
 
 from qstash_jobs.grammar import GrammarError, read_seconds, read_window
 from qstash_jobs.job import Job
-from qstash_jobs.message.content import ReadFile, read_content
+from qstash_jobs.message.content import NO_TYPE, ReadFile, read_content
 from qstash_jobs.message.moment import read_not_before
 from qstash_jobs.message.types import (
     Callback,
@@ -74,7 +74,8 @@ class MessageReader:
 
 def _read_body(fields: Fields, read_file: ReadFile) -> Mapping[str, Any]:
     body, type_, binary = read_content(fields, read_file)
-    return {"body": body, "binary": binary, "content_type": fields.get("content_type") or type_}
+    type_ = fields.get("content_type") or type_
+    return {"body": body, "binary": binary, "content_type": None if type_ == NO_TYPE else type_}
 
 
 def _read_group(fields: Fields, names: Mapping[str, str]) -> Mapping[str, Any]:
