@@ -1,108 +1,33 @@
-"""The page about pipelines: its workflow is read as GitHub reads it, and its steps run in their order.
+"""The page about pipelines: its workflow for messages is read as GitHub reads it, and its steps run in their order.
 
-Nothing is fetched: the steps that use an action are left out, and so is the installation, because the program is
-installed already. The folder of the ledger takes the place of the cache.
+The folder of the ledger takes the place of the cache.
 """
 
 import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ci_runner import SHA, Runner
 from doc_blocks import read_blocks
-from markdown_page import Page
 
-from qstash_jobs.local import LocalServer, start_server
+from qstash_jobs.local import start_server
 
 PAGE = "gitops.md"
-BLOCK, SCANNING, ONCE = read_blocks(PAGE, "yaml")
+BLOCK, SCANNING, ONCE = read_blocks(PAGE, "yaml")[:3]
 WORKFLOW: dict[Any, Any] = yaml.safe_load(BLOCK.text)
 ON = WORKFLOW[True]
 """YAML 1.1 takes the key `on` for true."""
 
 CHECK, PUBLISH = WORKFLOW["jobs"]["check"], WORKFLOW["jobs"]["publish"]
-SHA = "8f3c1f0d6a0e4b1c9d2e7f5a3b8c6d4e2f1a0b9c"
-INSTALL = "python -m pip install qstash-jobs"
-EXPRESSION = re.compile(r"\$\{\{ secrets\.(\w+) \}\}")
-
-
-@dataclass(slots=True, kw_only=True)
-class Runner:
-    """A runner with a checkout, and an environment that has no token until a step is given one."""
-
-    root: Path
-    server: LocalServer
-    secrets: dict[str, str]
-
-    def run(self, job: dict[str, Any], **more: str) -> list[tuple[int, str]]:
-        """Run the steps of a job until one fails; return exit codes and output."""
-        done: list[tuple[int, str]] = []
-        for step in job["steps"]:
-            if "run" in step and step["run"] != INSTALL:
-                done.append(self._run(step["run"], job.get("env", {}) | step.get("env", {}) | more))
-                if done[-1][0]:
-                    break
-        return done
-
-    def _run(self, command: str, given: dict[str, str]) -> tuple[int, str]:
-        env = {
-            "HOME": str(self.root),
-            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-            "CI": "true",
-            "GITHUB_ACTIONS": "true",
-            "GITHUB_SHA": SHA,
-            "GITHUB_STEP_SUMMARY": str(self.root / "summary.md"),
-            "QSTASH_URL": self.server.url,
-        }
-        env |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
-        env |= {name: self._fill(value) for name, value in given.items()}
-        # docs.github.com, "Workflow syntax", shell: what runs where none is named
-        process = subprocess.run(
-            ["bash", "-e", "-c", command],
-            cwd=self.root / "checkout",
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-        )
-        return process.returncode, process.stdout
-
-    def _fill(self, value: str) -> str:
-        filled = EXPRESSION.sub(lambda found: self.secrets[found[1]], value)
-        assert "${{" not in filled
-        return filled.replace("/home/runner", str(self.root))
-
-    @property
-    def summary(self) -> Page:
-        """What the steps have written for whoever looks at the run."""
-        return Page((self.root / "summary.md").read_text(encoding="utf-8"))
-
-    def write(self, name: str, text: str) -> None:
-        path = self.root / "checkout" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-    def published(self) -> int:
-        return sum(
-            len(json.loads(request.body)) if request.target.endswith("/v2/batch") else 1
-            for request in self.server.requests()
-            if request.method != "GET"
-        )
 
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[Runner]:
     with start_server(record_requests=True) as server:
-        runner = Runner(root=tmp_path, server=server, secrets={"QSTASH_TOKEN": server.token})
+        runner = Runner(root=tmp_path, server=server, values={"secrets.QSTASH_TOKEN": server.token})
         runner.write("qstash-jobs.yaml", "project: shop\n")
         runner.write("jobs/hello.yaml", "url: https://api.example.com/hello\nbody: {hello: world}\n")
         runner.write("jobs/once.yaml", ONCE.text)
