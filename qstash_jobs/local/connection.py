@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 LINE_BYTES = 1024 * 1024
 HEADERS = 1000
 HEAD_BYTES = 2 * 1024 * 1024
+# A quarter of what asyncio buffers before it asks to wait: its head fits as well.
+BUFFERED_BYTES = 16 * 1024
 
 
 class Listener(web.Server):
@@ -98,6 +100,8 @@ class _Connection(RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; a client that does not take it is left."""
+        if self._takes_at_once(resp):
+            return await super().finish_response(request, resp, start_time)
         try:
             async with asyncio.timeout(self._listener.limits.answer_s):
                 return await super().finish_response(request, resp, start_time)
@@ -106,6 +110,11 @@ class _Connection(RequestHandler):
                 self.transport.abort()
             self.force_close()
             return resp, True
+
+    def _takes_at_once(self, resp: web.StreamResponse) -> bool:
+        """Tell whether an answer fits the buffer as it is: nobody waits for the client then, and no time is kept."""
+        waiting = self.transport.get_write_buffer_size() if self.transport is not None else 0
+        return not waiting and (resp.content_length or 0) <= BUFFERED_BYTES
 
     def handle_error(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from qstash_jobs.local.world.account import Account
+from qstash_jobs.local.world.compact import write_compact
 from qstash_jobs.local.world.filters import Query
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.local.world.settings import Pairs
@@ -90,7 +91,7 @@ def read_json(body: bytes) -> Any:
 
 def write_json(value: Any, *, status: int = 200, headers: Pairs = ()) -> Reply:
     """Write an answer."""
-    return Reply(status=status, body=json.dumps(value, separators=(",", ":")).encode(), headers=headers)
+    return Reply(status=status, body=write_compact(value), headers=headers)
 
 
 def write_refusal(refusal: Refusal) -> Reply:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from qstash_jobs.local.routes.call import Reply, Visit
+from qstash_jobs.local.world.compact import write_compact
 from qstash_jobs.local.world.fault import Fault
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.local.world.settings import Pairs
@@ -58,7 +59,7 @@ def _mark(reply: Reply) -> Reply:
     if not 200 <= reply.status < 300:
         return reply
     marked = _flag(json.loads(reply.body)) if reply.body else None
-    return replace(reply, status=202, body=json.dumps(marked, separators=(",", ":")).encode())
+    return replace(reply, status=202, body=write_compact(marked))
 
 
 def _flag(value: Any) -> Any:

@@ -1,21 +1,21 @@
 """An attempt and its answer -> the body of the message that reports it (wire contract, section 17)."""
 
 import base64
-import json
 from typing import Any
 
+from qstash_jobs.local.world.compact import write_compact
 from qstash_jobs.local.world.message import Answer, Attempt
 from qstash_jobs.local.world.settings import Pairs
 
 
 def write_callback(attempt: Attempt, answer: Answer) -> bytes:
     """Write what a callback is told."""
-    return _encode(_describe(attempt, answer))
+    return write_compact(_describe(attempt, answer))
 
 
 def write_failure_callback(attempt: Attempt, answer: Answer, *, dlq_id: str) -> bytes:
     """Write what a failure callback is told."""
-    return _encode(_describe(attempt, answer) | {"dlqId": dlq_id})
+    return write_compact(_describe(attempt, answer) | {"dlqId": dlq_id})
 
 
 def group_headers(pairs: Pairs) -> dict[str, list[str]]:
@@ -51,7 +51,3 @@ def _describe(attempt: Attempt, answer: Answer) -> dict[str, Any]:
     if message.schedule_id is not None:
         known["scheduleId"] = message.schedule_id
     return known
-
-
-def _encode(known: dict[str, Any]) -> bytes:
-    return json.dumps(known, separators=(",", ":")).encode()

@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import Callable
+
+from qstash_jobs.local.world.compact import write_compact
 
 HEAD = b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 """`{"alg":"HS256","typ":"JWT"}`"""
@@ -29,7 +30,7 @@ def sign(key: str, *, url: str, body: bytes, token_id: str, now_s: int) -> str:
         "jti": token_id,
         "body": body_hash,
     }
-    signed = HEAD + _encode(json.dumps(claims, separators=(",", ":")).encode())
+    signed = HEAD + _encode(write_compact(claims))
     return (signed + b"." + _encode(hmac.digest(key.encode(), signed, "sha256"))).decode()
 
 
