@@ -34,6 +34,7 @@ BENCHMARKS: Sequence[tuple[str, ...]] = (
     ("rows.py", "--latency-ms", "100"),
     ("growth.py",),
     ("ledger.py",),
+    ("local.py",),
 )
 SMALL: Mapping[str, Sequence[str]] = {
     "start.py": (),
@@ -44,6 +45,7 @@ SMALL: Mapping[str, Sequence[str]] = {
     "rows.py": ("--rows", "1000"),
     "growth.py": ("--rows", "5000", "--few", "500"),
     "ledger.py": ("--rows", "1000", "--full", "20000"),
+    "local.py": ("--messages", "1000", "--many", "5000", "--retain", "100"),
 }
 """What makes each quick, to see that it works: its figures mean nothing."""
 
