@@ -43,6 +43,7 @@ def test_validate_writes_one_json_document(cli) -> None:
         "files": 1,
         "jobs": 1,
         "messages": 1,
+        "declared": {},
         "missing_secrets": [],
         "problems": [],
     }

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from qstash import QStash
 
 from qstash_jobs.cli.main import run
 from qstash_jobs.local.serve import LocalServer, start_server
@@ -142,6 +143,48 @@ def test_receipts_are_one_message_a_row_and_once_an_order(publish):
     ]
     assert len({request["upstash-deduplication-id"] for request in requests}) == 3
     assert all(request["upstash-label"].startswith("receipts,qj-r-") for request in requests)
+
+
+def test_the_account_has_what_its_example_declares_and_a_second_apply_changes_nothing(
+    server, publish, tmp_path
+):
+    assert publish("account.yaml") == []
+    words = ["apply", str(JOBS / "account.yaml"), "--yes", "--ledger", f"sqlite://{tmp_path / 'ledger.db'}"]
+    before = len(server.requests())
+    assert run(words) == 0
+    sent = [request for request in server.requests()[before:] if request.method != "GET"]
+    by_target = {request.target: request for request in sent}
+    digest = by_target["/v2/schedules/digest-readers"]
+    headers = {name.lower(): value for name, value in digest.headers}
+    assert headers["upstash-cron"] == "CRON_TZ=Europe/Berlin 0 7 * * 1-5"
+    assert headers["upstash-schedule-id"] == "qstash-jobs-examples-morning-digest"
+    assert headers["upstash-retries"] == "2"
+    assert digest.body == b'{"kind":"digest"}'
+    cleanup = by_target["/v2/schedules/https://api.example.com/cleanup"]
+    assert dict(cleanup.headers)["Upstash-Queue-Name"] == "chores"
+    assert json.loads(by_target["/v2/topics/digest-readers/endpoints"].body) == {
+        "endpoints": [
+            {"url": "https://sales.example.com/hook", "name": "sales"},
+            {"url": "https://support.example.com/hook", "name": "support"},
+        ]
+    }
+    [queue] = [json.loads(one.body) for target, one in by_target.items() if target.startswith("/v2/queues")]
+    assert (queue["queueName"], queue["parallelism"]) == ("chores", 1)
+    assert "qstash-jobs-examples-hourly-cleanup" in "".join(
+        target for target in by_target if "pause" in target
+    )
+    client = QStash(server.token, base_url=server.url)
+    made = {one.schedule_id: one.paused for one in client.schedule.list()}
+    pinned = client.flow_control.get("partner-api")
+    client.http._client.close()
+    assert made == {
+        "qstash-jobs-examples-morning-digest": False,
+        "qstash-jobs-examples-hourly-cleanup": True,
+    }
+    assert (pinned.rate_max, pinned.rate_period, pinned.parallelism_max) == (10, 60, 5)
+    before = len(server.requests())
+    assert run(words) == 0
+    assert {request.method for request in server.requests()[before:]} == {"GET"}
 
 
 def test_the_nightly_report_carries_its_secret_and_has_it_redacted(publish):

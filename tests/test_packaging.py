@@ -54,6 +54,7 @@ def test_the_wheel_works_without_the_checkout(wheel, tmp_path):
         "files": 1,
         "jobs": 1,
         "messages": 1,
+        "declared": {},
         "missing_secrets": [],
         "problems": [],
     }

@@ -137,11 +137,14 @@ def test_a_summary_counts_what_there_is() -> None:
 
 def test_json_has_the_documented_keys() -> None:
     assert json.loads(
-        write_problems_json([TYPO], files=3, jobs=12, messages=1_000, missing_secrets=["KEY"])
+        write_problems_json(
+            [TYPO], files=3, jobs=12, messages=1_000, declared={"queue": 1}, missing_secrets=["KEY"]
+        )
     ) == {
         "files": 3,
         "jobs": 12,
         "messages": 1_000,
+        "declared": {"queue": 1},
         "missing_secrets": ["KEY"],
         "problems": [
             {
@@ -192,7 +195,7 @@ def test_colour_only_adds() -> None:
 def test_no_text_reaches_the_terminal_raw(problems: list[Problem], width: int | None) -> None:
     lines = [
         *write_problems(problems, width=width),
-        write_problems_json(problems, files=1, jobs=1, messages=1, missing_secrets=[]),
+        write_problems_json(problems, files=1, jobs=1, messages=1, declared={"queue": 1}, missing_secrets=[]),
         *write_problems_github(problems),
     ]
 
@@ -203,9 +206,9 @@ def test_no_text_reaches_the_terminal_raw(problems: list[Problem], width: int | 
 @settings(deadline=None)
 @given(problem=PROBLEM)
 def test_json_holds_the_same_facts(problem: Problem) -> None:
-    (facts,) = json.loads(write_problems_json([problem], files=1, jobs=1, messages=1, missing_secrets=[]))[
-        "problems"
-    ]
+    (facts,) = json.loads(
+        write_problems_json([problem], files=1, jobs=1, messages=1, declared={"queue": 1}, missing_secrets=[])
+    )["problems"]
 
     assert facts["message"] == problem.message
     assert facts["hint"] == problem.hint

@@ -119,3 +119,14 @@ def test_a_disabled_schedule_is_counted_once_and_only_where_it_was_asked_for(cli
     assert "publish 0 messages of 0 jobs, 1 disabled" in asked.err
     assert "disabled" not in cli("run", "jobs.yaml", "--yes").err
     assert [one.target for one in cli.sent] == ["/v2/publish/https://api.example.com/hello"]
+
+
+def test_a_run_of_files_without_jobs_says_how_what_they_hold_gets_anywhere(cli):
+    cli.write("declared.yaml", FILE.replace('jobs: {hello: {url: "https://api.example.com/hello"}}\n', ""))
+    ran = cli("run", "declared.yaml", "--yes")
+    assert ran.code == 0
+    assert "--schedule GLOB publishes a schedule's message now" in ran.err
+    assert "qstash-jobs apply declared.yaml" in ran.err
+    assert cli("validate", "declared.yaml").err == "no problems in 1 file: 3 schedules\n"
+    assert cli("validate", "declared.yaml", "--job", "weekly").err == "no problems in 1 file: 1 schedule\n"
+    assert "apply" not in cli("run", "declared.yaml", "--schedule", "weekly", "--yes").err

@@ -1,14 +1,16 @@
 """Inputs -> every problem of every file, without network, token or secrets."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.session import Session, Surroundings
-from qstash_jobs.api.workspace import Inputs, Workspace, load_each_environment
+from qstash_jobs.api.workspace import Inputs, Workspace, is_chosen, load_each_environment
 from qstash_jobs.api.world import find_server, system_clock
 from qstash_jobs.boundary import Ledger
 from qstash_jobs.errors import UsageError
+from qstash_jobs.plan.changes import Kind
 from qstash_jobs.problem import Problem, Severity, sort_problems
 from qstash_jobs.settings import Secrets
 from qstash_jobs.value import dataclass
@@ -24,6 +26,8 @@ class Validation:
     files: int
     jobs: int
     messages: int
+    declared: Mapping[Kind, int]
+    """What is declared of an account, by its kind; no kind of which there is nothing."""
     problems: tuple[Problem, ...]
     missing_secrets: tuple[str, ...]
     documents: tuple[str, ...] = ()
@@ -51,10 +55,20 @@ def validate(inputs: Inputs, env: Mapping[str, str], *, strict: bool = False) ->
         files=session.workspace.files_read,
         jobs=session.totals.jobs + len(session.totals.disabled),
         messages=session.totals.messages,
+        declared=_count_declared(session),
         problems=tuple(problems),
         missing_secrets=tuple(sorted(set[str]().union(*(one.totals.missing_secrets for one in sessions)))),
         documents=session.workspace.documents,
     )
+
+
+def _count_declared(session: Session) -> dict[Kind, int]:
+    inputs = session.workspace.inputs
+    counts: Counter[Kind] = Counter()
+    counts["schedule"] = sum(is_chosen(one, inputs.jobs) for one in session.workspace.schedules)
+    if not inputs.jobs:
+        counts.update(one.kind for one in session.resources.resources)
+    return dict(+counts)
 
 
 def _check(session: Session) -> list[Problem]:

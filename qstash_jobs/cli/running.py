@@ -19,6 +19,7 @@ from qstash_jobs.errors import STOPPED, StopError, UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem
 from qstash_jobs.publish import Settlement, UnrecordedError
+from qstash_jobs.report.escape import quote_shell
 from qstash_jobs.report.records import shorten_run, suggest_next, write_result_json
 from qstash_jobs.report.wording import count, write_totals
 from qstash_jobs.value import dataclass
@@ -64,7 +65,7 @@ class Running:
                     wish,
                     self.tools,
                     show_problems=lambda problems: self._show_problems(workspace, problems),
-                    confirm=self._confirm,
+                    confirm=partial(self._confirm, workspace),
                     tell=tell,
                     stopping=lambda: self.stop.exit_code,
                     note=self.terminal.note,
@@ -81,7 +82,7 @@ class Running:
         worse = results.has_failed and report.exit_code not in STOPPED
         return replace(report, exit_code=OutputError.exit_code) if worse else report
 
-    def _confirm(self, intention: Intention) -> bool:
+    def _confirm(self, workspace: Workspace, intention: Intention) -> bool:
         """Hold the run against --max-messages, and ask; from then on a signal has to wait for what is on the wire."""
         limit = self.given["max_messages"]
         if limit is not None and intention.messages > limit:
@@ -89,6 +90,7 @@ class Running:
                 f"--max-messages {limit:,} is less than the {count(intention.messages, 'message')} "
                 "of this run; nothing was sent"
             )
+        self._tell_of_other_ways(workspace, intention)
         if not self.given["local"] and not self._ask(intention):
             self.terminal.warn("nothing was sent")
             return False
@@ -97,6 +99,19 @@ class Running:
         self._begun = intention.run
         self.stop.at_once = False
         return True
+
+    def _tell_of_other_ways(self, workspace: Workspace, intention: Intention) -> None:
+        """Say how what the files hold gets anywhere, where it is nothing that a run publishes."""
+        has_jobs = any(file.jobs for file in workspace.files)
+        if has_jobs or workspace.inputs.schedules:
+            return
+        if workspace.schedules:
+            self.terminal.note(
+                "there are no jobs in these files; --schedule GLOB publishes a schedule's message now"
+            )
+        if not self.given["local"] and (workspace.schedules or intention.resources.resources):
+            paths = " ".join(map(quote_shell, workspace.inputs.paths))
+            self.terminal.note(f"what they declare of the account is made by: qstash-jobs apply {paths}")
 
     def _ask(self, intention: Intention) -> bool:
         ledger, clock = self.tools.ledger, self.tools.clock

@@ -31,12 +31,14 @@ def command(**given: Any) -> int:
     PATH is a file, a folder (searched for *.yaml and *.yml), or - for standard input; jobs/ where none is given. Exit
     code 2 means that something is wrong.
     """
+    from dataclasses import replace
+
     from qstash_jobs.api.validate import validate
     from qstash_jobs.cli.inputs import read_inputs
     from qstash_jobs.settings import environment as environment_variables
 
     terminal = Terminal()
-    inputs = read_inputs(given, default="jobs/")
+    inputs = replace(read_inputs(given, default="jobs/"), schedules_too=True)
     found = validate(inputs, environment_variables(), strict=given["strict"])
     terminal.results(_write(found, given["format_"], terminal))
     if given["format_"] == "text":
@@ -55,6 +57,7 @@ def _write(found: "Validation", format_: str, terminal: Terminal) -> "Iterable[s
                 files=found.files,
                 jobs=found.jobs,
                 messages=found.messages,
+                declared=found.declared,
                 missing_secrets=found.missing_secrets,
             )
             return [document]
@@ -73,13 +76,17 @@ def _write(found: "Validation", format_: str, terminal: Terminal) -> "Iterable[s
 
 
 def _summarise(found: "Validation") -> str:
+    from qstash_jobs.report.changes import KINDS
     from qstash_jobs.report.problems import summarise_problems
     from qstash_jobs.report.wording import count
 
     summary = summarise_problems(found.problems, files=found.files)
     if found.has_errors:
         return summary
-    counted = f"{summary}: {count(found.jobs, 'job')}, {count(found.messages, 'message')}"
+    counts = [count(number, KINDS[kind]) for kind, number in found.declared.items()]
+    if found.jobs or not counts:
+        counts = [count(found.jobs, "job"), count(found.messages, "message"), *counts]
+    counted = f"{summary}: {', '.join(counts)}"
     if not found.missing_secrets:
         return counted
     return f"{counted}; to be set where they are sent from: {', '.join(found.missing_secrets)}"

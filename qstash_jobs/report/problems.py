@@ -1,7 +1,8 @@
 """Problems -> text with the source line and a caret, JSON, GitHub annotations; and what sums them up."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from qstash_jobs.plan.changes import Kind
 from qstash_jobs.problem import Location, Problem, Severity
 from qstash_jobs.report.escape import (
     UNSAFE,
@@ -56,6 +57,7 @@ def write_problems_json(
     files: int,
     jobs: int,
     messages: int,
+    declared: Mapping[Kind, int],
     missing_secrets: Iterable[str],
 ) -> str:
     """Write all of `validate` as one JSON document on one line; lines and columns from 1, 0 for a whole file."""
@@ -77,6 +79,7 @@ def write_problems_json(
             "files": files,
             "jobs": jobs,
             "messages": messages,
+            "declared": dict(declared),
             "missing_secrets": list(missing_secrets),
             "problems": facts,
         }
