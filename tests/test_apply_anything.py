@@ -30,6 +30,7 @@ COPIED_MARK = Owner(project="billing", environment="production").write_label("0"
 SWITCHES = {
     "pause_verb": ("both", "POST", "PATCH"),
     "overwrite": ("keeps_pause", "resumes"),
+    "group_headers": ("shown", "hidden"),
     "success_status": ("200", "201", "202"),
     "default_retries": ("3", "5"),
 }
@@ -121,13 +122,16 @@ class Sequence:
 
 
 class Look:
-    """All that the account shows, as it shows it."""
+    """All that the account holds, as it shows it where it hides nothing."""
 
     def __init__(self, rig: Rig) -> None:
+        hides = rig.world.switches.group_headers
+        rig.turn(group_headers="shown")
         self.schedules = {one["scheduleId"]: one for one in rig.raw("/v2/schedules")}
         self.groups = {one["name"]: one for one in rig.raw("/v2/topics")}
         self.queues = {one["name"]: one for one in rig.raw("/v2/queues")}
         self.flows = {one["flowControlKey"]: one for one in rig.raw("/v2/flowControl")}
+        rig.turn(group_headers=hides)
 
     @property
     def theirs(self) -> Any:

@@ -317,11 +317,45 @@ def test_a_group_that_lost_its_headers_by_hand_gets_them_again(account):
     applied(account.apply(GROUP))
     account.sdk.url_group.delete("orders")
     account.sdk.url_group.upsert_endpoints("orders", [{"url": "https://x.example.com", "name": "email"}])
+    applied(account.apply(GROUP))
+    assert group_headers(account) == {"X-Group": ["orders"]}
+    # where the account shows those of any group, none are shown of one that has none
+    account.sdk.url_group.upsert_endpoints("other", [{"url": "https://x.example.com"}])
+    both = GROUP + "  other: {endpoints: {one: https://x.example.com}, headers: {X-Group: '1'}}\n"
+    account.cli.write("jobs/a.yaml", both)
     planned = account.plan()
     assert planned.code == 8
     assert "headers.X-Group" in planned.out
-    applied(account.apply(GROUP))
+    applied(account.apply(both))
     assert account.plan().code == 0
+
+
+def group_headers(account, name="orders"):
+    return account.sdk.http.request(path=f"/v2/topics/{name}", method="GET").get("headers", {})
+
+
+def test_headers_of_a_group_that_the_account_never_shows_are_no_drift_and_an_edit_of_them_is_not_lost(
+    account,
+):
+    account.cli.server.turn(group_headers="hidden")
+    assert applied(account.apply(GROUP)).out == "created URL group orders  jobs/a.yaml:2\n"
+    planned = account.plan()
+    assert planned.code == 0
+    assert "note: URL group orders: the account does not show its headers, so each apply" in planned.out
+    edited = GROUP.replace("X-Group: orders", "X-Group: bills")
+    assert applied(account.apply(edited)).out == "set again URL group orders  jobs/a.yaml:2\n"
+    account.cli.server.turn(group_headers="shown")
+    assert group_headers(account) == {"X-Group": ["bills"]}
+
+
+def test_a_kept_plan_holds_to_headers_that_the_account_never_shows(account):
+    account.cli.server.turn(group_headers="hidden")
+    applied(account.apply(GROUP))
+    assert account.cli("plan", "jobs", "--out", "plan.json").code == 0
+    account.cli.write("jobs/a.yaml", GROUP.replace("X-Group: orders", "X-Group: bills"))
+    answer = account.cli("apply", "--plan", "plan.json")
+    assert answer.code == 2
+    assert "url_group orders is to change in another way than was planned" in answer.err
 
 
 def test_a_queue_keeps_what_the_file_does_not_say(account):

@@ -86,7 +86,7 @@ def _apply(workspace: Workspace, wish: ApplyWish, tools: Tools, talk: ApplyTalk)
         _hold_to(wish.kept, shown)
         talk.show_plan(shown)
         _refuse_deletions(plan, wish)
-        if not plan.waiting:
+        if not plan.sent:
             return Applied(exit_code=0)
         if not talk.confirm(shown):
             return Applied(exit_code=0)
@@ -104,7 +104,7 @@ def _apply(workspace: Workspace, wish: ApplyWish, tools: Tools, talk: ApplyTalk)
 def _carry_out(
     plan: AccountPlan, declared: Declared, wish: ApplyWish, asking: Asking, talk: ApplyTalk
 ) -> Applied:
-    verdicts = list(apply_changes(plan.waiting, asking))
+    verdicts = list(apply_changes(plan.sent, asking))
     settled = read_back(verdicts, replan(declared, prunes=wish.prunes), asking)
     if isinstance(settled, Failed):
         talk.note(f"what was applied was not read back: {explain_unread(settled)}")

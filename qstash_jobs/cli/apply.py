@@ -205,7 +205,7 @@ class Talk:
         where = [self.service.name]
         where += [f"account {self.service.account}"] if self.service.account else []
         where += [self.workspace.project.environment] if self.workspace.project.environment else []
-        what = f"apply {count(len(plan.waiting), 'change')} to {', '.join(where)}"
+        what = f"apply {count(len(plan.sent), 'change')} to {', '.join(where)}"
         if not (self.given["yes"] or self.given["kept"] is not None):
             if not self.terminal.is_interactive:
                 raise UsageError(

@@ -59,9 +59,14 @@ class AccountPlan:
         return tuple(change for change in self.changes if change.is_waiting)
 
     @property
+    def sent(self) -> tuple[Change, ...]:
+        """What an apply sends: what is waiting, and what the account does not show, set again."""
+        return tuple(change for change in self.changes if change.is_sent)
+
+    @property
     def checksum(self) -> str:
         """Digest all that would change and how; equal where the same would be done to the same account."""
-        return settings_digest(*(repr(_essence(change)) for change in self.waiting))
+        return settings_digest(*(repr(_essence(change)) for change in self.sent))
 
     def refusals(self) -> tuple[str, ...]:
         """Say why the deletions among the changes need a second word."""

@@ -66,6 +66,11 @@ class Change:
     def is_waiting(self) -> bool:
         return self.action in CHANGING
 
+    @property
+    def is_sent(self) -> bool:
+        """Say whether an apply has anything to send: also where it cannot be seen whether that changes anything."""
+        return bool(self.steps)
+
 
 def hide_change(change: Change, mask: Mask) -> Change:
     """Mask a change throughout, its requests included: what is shown, kept or compared with a plan made elsewhere."""

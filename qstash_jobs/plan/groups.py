@@ -13,6 +13,8 @@ from qstash_jobs.wire.resources.groups import (
     remove_group,
 )
 
+UNSEEN_HEADERS = "the account does not show its headers, so each apply sets them again"
+
 
 def plan_group(declared: Resource, observed: ObservedGroup | None) -> Change:
     """Plan what makes a URL group as declared. It never is without an endpoint on the way, which would remove it."""
@@ -27,15 +29,16 @@ def plan_group(declared: Resource, observed: ObservedGroup | None) -> Change:
     for endpoint in removed:
         found.put(f"endpoints.{endpoint.name or endpoint.url}", endpoint.url, None)
     before = len(found.changes)
-    if headers is not None:
-        found.add_headers("headers", had.headers, tuple(headers.items()), is_secret=is_telling)
+    is_unseen = headers is not None and observed is not None and observed.headers is None
+    if headers is not None and not is_unseen:
+        found.add_headers("headers", had.headers or (), tuple(headers.items()), is_secret=is_telling)
     steps = [
         *_when(bool(added), Step(request=put_endpoints(declared.name, added), does="add its endpoints")),
         *_when(
             bool(removed), Step(request=remove_endpoints(declared.name, removed), does="remove endpoints")
         ),
     ]
-    if len(found.changes) > before:
+    if len(found.changes) > before or is_unseen:
         steps.append(Step(request=put_group_headers(declared.name, headers or {}), does="set its headers"))
     return Change(
         kind="url_group",
@@ -45,6 +48,7 @@ def plan_group(declared: Resource, observed: ObservedGroup | None) -> Change:
         fields=tuple(found.changes),
         location=declared.location,
         steps=tuple(steps),
+        notes=(UNSEEN_HEADERS,) if is_unseen else (),
     )
 
 

@@ -28,7 +28,7 @@ class KeptPlan:
     prunes: bool
     checksum: str
     changes: Mapping[str, str]
-    """Each change that waits, by kind and name, with its digest."""
+    """Each change that would be sent, by kind and name, with its digest."""
 
 
 def keep_plan(
@@ -41,7 +41,7 @@ def keep_plan(
         paths=tuple(paths),
         prunes=prunes,
         checksum=plan.checksum,
-        changes={_name(change): AccountPlan(changes=(change,)).checksum for change in plan.waiting},
+        changes={_name(change): AccountPlan(changes=(change,)).checksum for change in plan.sent},
     )
 
 
@@ -54,7 +54,7 @@ def write_kept(kept: KeptPlan, plan: AccountPlan) -> bytes:
         "paths": list(kept.paths),
         "prune": kept.prunes,
         "checksum": kept.checksum,
-        "changes": [_write_change(change, kept) for change in plan.waiting],
+        "changes": [_write_change(change, kept) for change in plan.sent],
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
@@ -82,7 +82,7 @@ def read_kept(data: bytes) -> KeptPlan:
 
 def find_differences(kept: KeptPlan, plan: AccountPlan) -> list[str]:
     """Say what a masked plan would do now that the kept one would not, and the other way round."""
-    now = {_name(change): change for change in plan.waiting}
+    now = {_name(change): change for change in plan.sent}
     said: list[str] = []
     for name in sorted({*kept.changes, *now}):
         if name not in now:

@@ -36,6 +36,7 @@ def observe(kinds: Collection[Kind], asking: Asking) -> Account | Failed:
             if isinstance(found, Failed):
                 return found
             held[field] = found
+    held["groups"] = groups.settle_headers(held.get("groups", ()))
     return Account(**held)
 
 

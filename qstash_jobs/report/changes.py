@@ -154,7 +154,15 @@ WORDS: dict[State, str] = {
     "pending": "not done",
     "unstuck": "not shown",
 }
-DONE: dict[Action, str] = {"create": "created", "update": "updated", "delete": "deleted"}
+DONE: dict[Action, str] = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    # the account does not show it
+    "unchanged": "set again",
+}
+
+_ATTEMPTS: dict[Action, str] = {"unchanged": "set again"}
 
 
 def write_verdict(verdict: Verdict, *, colour: bool = False) -> str:
@@ -162,7 +170,7 @@ def write_verdict(verdict: Verdict, *, colour: bool = False) -> str:
     change = verdict.change
     word = DONE[change.action] if verdict.state == "applied" else WORDS[verdict.state]
     reason = "" if verdict.reason is None else f": {escape(verdict.reason)}"
-    what = "" if verdict.state == "applied" else f"{change.action} "
+    what = "" if verdict.state == "applied" else f"{_ATTEMPTS.get(change.action, change.action)} "
     place = "" if change.location is None else f"  {escape(change.location.file)}:{change.location.line}"
     return f"{paint(word, STATES[verdict.state], colour=colour)} {what}{escape(name_thing(change))}{reason}{place}"
 

@@ -19,9 +19,9 @@ def topics(visit: Visit) -> Reply:
     """Answer `/v2/topics`, `/v2/topics/{name}` and `/v2/topics/{name}/endpoints`."""
     match visit.call.method, visit.names:
         case "GET", ():
-            return write_json([show_group(group) for group in visit.account.groups.values()])
+            return write_json([show_group(visit.world, group) for group in visit.account.groups.values()])
         case "GET", (name,):
-            return write_json(show_group(_find_group(visit, name)))
+            return write_json(show_group(visit.world, _find_group(visit, name)))
         case "DELETE", (name,):
             del visit.account.groups[_find_group(visit, name).name]
             visit.world.changes.note_thing(visit.account, "group", name)

@@ -27,6 +27,8 @@ class Switches:
     """D14: with which method schedules and queues are paused and resumed."""
     overwrite: Literal["keeps_pause", "resumes"] = "keeps_pause"
     """Wire contract 8: whether a paused schedule that is written anew stays paused is not documented."""
+    group_headers: Literal["shown", "hidden"] = "shown"
+    """Wire contract 9: whether a URL group's default headers are given back is not documented."""
     success_status: Literal[200, 201, 202] = 200
     """D19: a duplicate is answered with 202 all the same."""
     duplicate: Literal["both", "flag", "status"] = "both"

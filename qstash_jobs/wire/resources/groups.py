@@ -4,6 +4,7 @@ upstash/docs, qstash/openapi.yaml; the path still says topics.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -26,8 +27,8 @@ class ObservedGroup:
 
     name: str
     endpoints: tuple[Endpoint, ...] = ()
-    headers: tuple[tuple[str, Value], ...] = ()
-    """Sent with every message to it; names as the service writes them."""
+    headers: tuple[tuple[str, Value], ...] | None = ()
+    """Sent with every message to it; names as the service writes them. None where nothing is said of them."""
 
 
 def read_group(entry: dict[str, Any]) -> ObservedGroup | None:
@@ -36,13 +37,24 @@ def read_group(entry: dict[str, Any]) -> ObservedGroup | None:
     headers = read_headers(entry.get("headers") or {})
     if name is None or headers is None or not isinstance(given, list):
         return None
+    says = "headers" in entry
     endpoints: list[Endpoint] = []
     for one in given:
         url = read_text(one, "url") if isinstance(one, dict) else None
         if url is None:
             return None
         endpoints.append(Endpoint(url=url, name=read_text(one, "name")))
-    return ObservedGroup(name=name, endpoints=tuple(endpoints), headers=headers)
+    return ObservedGroup(name=name, endpoints=tuple(endpoints), headers=headers if says else None)
+
+
+def settle_headers(groups: Sequence[ObservedGroup]) -> tuple[ObservedGroup, ...]:
+    """Take groups of which no headers are told to have none, if they are told of any group of the account.
+
+    Whether they are given back at all is not documented; Go leaves out what is empty (encoding/json, omitempty).
+    """
+    if all(group.headers is None for group in groups):
+        return tuple(groups)
+    return tuple(group if group.headers is not None else replace(group, headers=()) for group in groups)
 
 
 def put_endpoints(name: str, endpoints: Sequence[Endpoint]) -> Request:

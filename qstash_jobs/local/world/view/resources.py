@@ -6,6 +6,7 @@ from qstash_jobs.local.world.flow import FlowKey
 from qstash_jobs.local.world.groups import Group
 from qstash_jobs.local.world.queues import Queue
 from qstash_jobs.local.world.view.settings import Fields
+from qstash_jobs.local.world.world import World
 
 
 def show_queue(queue: Queue) -> Fields:
@@ -20,7 +21,7 @@ def show_queue(queue: Queue) -> Fields:
     }
 
 
-def show_group(group: Group) -> Fields:
+def show_group(world: World, group: Group) -> Fields:
     """Show a URL group (wire contract, section 9)."""
     fields: Fields = {
         "name": group.name,
@@ -31,7 +32,7 @@ def show_group(group: Group) -> Fields:
             for one in group.endpoints
         ],
     }
-    if group.headers:
+    if group.headers and world.switches.group_headers == "shown":
         fields["headers"] = group_headers(group.headers)
     return fields
 
