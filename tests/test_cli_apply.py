@@ -385,11 +385,30 @@ def test_flow_controls_are_pinned_as_declared_and_unpinned_where_they_are_not(ac
 def test_of_groups_queues_and_flow_controls_only_the_name_tells_so_they_need_a_second_word(account):
     applied(account.apply("queues: {billing-a: {}, other: {}}\n"))
     gone = "schedules: {}\nqueues: {}\n"
-    answer = account.apply(gone, "--prune")
-    assert answer.code == 2
-    assert "billing-a: only its name says that it is this project's" in answer.err
+    answer = applied(account.apply(gone, "--prune"))
+    assert (
+        "left alone: queue billing-a: no file that was read declares it; `apply --prune --force` deletes it: "
+        "only its name says that it is this project's\n" in answer.err
+    )
+    assert "left alone: queue other: no file that was read declares it\n" in answer.err
+    assert account.plan("--prune").code == 0
+    assert account.plan("--prune", "--force").code == 8
     applied(account.apply(gone, "--prune", "--force"))
     assert [queue.name for queue in account.sdk.queue.list()] == ["other"]
+
+
+def test_what_needs_the_second_word_holds_nothing_else_up_and_a_kept_plan_has_it_or_not(account):
+    applied(account.apply(NIGHTLY + "queues: {billing-a: {}}\n"))
+    account.cli.write("jobs/a.yaml", NIGHTLY.replace("nightly:", "daily:"))
+    account.plan("--prune", "--out", "marked.json")
+    account.plan("--prune", "--force", "--out", "named.json")
+    applied(account.cli("apply", "--plan", "marked.json"))
+    assert account.schedules == ["billing-daily"]
+    assert [queue.name for queue in account.sdk.queue.list()] == ["billing-a"]
+    assert account.cli("apply", "--plan", "named.json").code == 2
+    account.plan("--prune", "--force", "--out", "named.json")
+    applied(account.cli("apply", "--plan", "named.json"))
+    assert account.sdk.queue.list() == []
 
 
 def test_a_group_that_somebodys_schedule_delivers_to_is_not_pruned(account):

@@ -10,7 +10,7 @@ from qstash_jobs.boundary import Clock
 from qstash_jobs.errors import AuthenticationError, ServiceError, StopError, UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.outcome import Misconfigured
-from qstash_jobs.plan.account import Account, AccountPlan, Declared, plan_account
+from qstash_jobs.plan.account import Account, AccountPlan, Declared, Pruning, plan_account
 from qstash_jobs.plan.changes import Kind, hide_change
 from qstash_jobs.plan.ownership import Owner
 from qstash_jobs.problem import Problem
@@ -35,6 +35,13 @@ def is_anything_declared(declared: Declared) -> bool:
     return bool(declared.schedules or declared.resources.resources)
 
 
+def choose_pruning(*, prunes: bool, forces: bool) -> Pruning:
+    """Say what goes of what no file declares, by the words that were said."""
+    if not prunes:
+        return "nothing"
+    return "named" if forces else "marked"
+
+
 def open_asking(
     service: Service, clock: Clock, *, stopping: Callable[[], bool] = lambda: False, tries: int = 4
 ) -> Asking:
@@ -42,7 +49,7 @@ def open_asking(
     return Asking(service.open_line, clock, chance=chance, stopping=stopping, tries=tries)
 
 
-def look(declared: Declared, asking: Asking, *, prunes: bool) -> AccountPlan:
+def look(declared: Declared, asking: Asking, *, prunes: Pruning) -> AccountPlan:
     """Plan what would change in the account as it is now; StopError where it cannot be read."""
     account = observe(_kinds(declared, prunes=prunes), asking)
     if isinstance(account, Failed):
@@ -50,7 +57,7 @@ def look(declared: Declared, asking: Asking, *, prunes: bool) -> AccountPlan:
     return plan_account(declared, account, prunes=prunes)
 
 
-def replan(declared: Declared, *, prunes: bool) -> Callable[[Account], AccountPlan]:
+def replan(declared: Declared, *, prunes: Pruning) -> Callable[[Account], AccountPlan]:
     """Make what plans anew with what is read back."""
     return lambda account: plan_account(declared, account, prunes=prunes)
 
@@ -68,9 +75,9 @@ def hide_plan(plan: AccountPlan, mask: Mask) -> AccountPlan:
     return replace(plan, changes=tuple(hide_change(change, mask) for change in plan.changes))
 
 
-def _kinds(declared: Declared, *, prunes: bool) -> tuple[Kind, ...]:
+def _kinds(declared: Declared, *, prunes: Pruning) -> tuple[Kind, ...]:
     """Name what has to be known: schedules always, since they tell which groups and queues are in use."""
-    if prunes:
+    if prunes != "nothing":
         return ALL_KINDS
     kinds = {"schedule", *(one.kind for one in declared.resources.resources)}
     return tuple(kind for kind in ALL_KINDS if kind in kinds)

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from qstash_jobs.api.account import declare, explain_unread, hide_plan, look, open_asking, replan
+from qstash_jobs.api.account import (
+    choose_pruning,
+    declare,
+    explain_unread,
+    hide_plan,
+    look,
+    open_asking,
+    replan,
+)
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.validate import NO_RUN
@@ -13,7 +21,7 @@ from qstash_jobs.api.workspace import Workspace
 from qstash_jobs.boundary import Scope
 from qstash_jobs.errors import LockedError, UsageError
 from qstash_jobs.mask import Mask
-from qstash_jobs.plan.account import AccountPlan, Declared
+from qstash_jobs.plan.account import AccountPlan, Declared, Pruning
 from qstash_jobs.plan.kept import KeptPlan, find_differences
 from qstash_jobs.plan.verdict import Verdict
 from qstash_jobs.problem import Problem, Severity
@@ -31,6 +39,12 @@ class ApplyWish:
     kept: KeptPlan | None = None
     """The plan that it has to be, and no other."""
     lock_wait_s: float = 0
+
+    @property
+    def pruning(self) -> Pruning:
+        # a plan that was kept deletes what it deletes, also where so many need the word only now
+        forces = self.forces if self.kept is None else self.kept.forces
+        return choose_pruning(prunes=self.prunes, forces=forces)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +93,7 @@ def _apply(workspace: Workspace, wish: ApplyWish, tools: Tools, talk: ApplyTalk)
     talk.use_mask(mask)
     asking = open_asking(tools.service, tools.clock, stopping=lambda: bool(talk.stopping()))
     try:
-        plan = look(declared, asking, prunes=wish.prunes)
+        plan = look(declared, asking, prunes=wish.pruning)
         if plan.problems and _stop([*problems, *plan.problems], talk):
             return Applied(exit_code=2)
         shown = hide_plan(plan, mask)
@@ -91,7 +105,7 @@ def _apply(workspace: Workspace, wish: ApplyWish, tools: Tools, talk: ApplyTalk)
         if not talk.confirm(shown):
             return Applied(exit_code=0)
         # whoever was asked took a while, and queues are written whole: what is changed is what is there now
-        now = look(declared, asking, prunes=wish.prunes)
+        now = look(declared, asking, prunes=wish.pruning)
         if now.checksum != plan.checksum:
             raise UsageError(
                 "the account was changed in the meantime; nothing was applied: look at the plan again"
@@ -105,7 +119,7 @@ def _carry_out(
     plan: AccountPlan, declared: Declared, wish: ApplyWish, asking: Asking, talk: ApplyTalk
 ) -> Applied:
     verdicts = list(apply_changes(plan.sent, asking))
-    settled = read_back(verdicts, replan(declared, prunes=wish.prunes), asking)
+    settled = read_back(verdicts, replan(declared, prunes=wish.pruning), asking)
     if isinstance(settled, Failed):
         talk.note(f"what was applied was not read back: {explain_unread(settled)}")
         settled = verdicts
@@ -187,4 +201,5 @@ def _name_place(target: str, environment: str) -> str:
 
 def with_force(wish: ApplyWish, given: Mapping[str, bool]) -> ApplyWish:
     """Add what the command line says to a wish."""
-    return replace(wish, prunes=wish.prunes or given["prune"], forces=given["force"])
+    forces = given["force"] or (wish.kept is not None and wish.kept.forces)
+    return replace(wish, prunes=wish.prunes or given["prune"], forces=forces)

@@ -5,7 +5,14 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from itertools import islice
 
-from qstash_jobs.api.account import declare, hide_plan, is_anything_declared, look, open_asking
+from qstash_jobs.api.account import (
+    choose_pruning,
+    declare,
+    hide_plan,
+    is_anything_declared,
+    look,
+    open_asking,
+)
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.session import Session
 from qstash_jobs.api.validate import keys_of, look_at
@@ -24,7 +31,7 @@ from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.errors import StopError
 from qstash_jobs.mask import Mask
-from qstash_jobs.plan.account import AccountPlan, Declared, plan_unknown
+from qstash_jobs.plan.account import AccountPlan, Declared, Pruning, plan_unknown
 from qstash_jobs.plan.messages import PlannedMessage, hide_secrets, plan_message
 from qstash_jobs.problem import Problem, sort_problems
 from qstash_jobs.publish.decide import Ask, Decision, Recall, Send, Skip, Wait, decide, look_up, refuse_window
@@ -130,6 +137,8 @@ class PlanReading:
     """A stand-in for each secret, which the curl form turns into `$NAME`; else `***`."""
     prunes: bool = False
     """Plan that what the project made in the account and no file declares any more goes."""
+    forces: bool = False
+    """Plan also the deletions that need a second word."""
     has_to_know: bool = False
     """Where the account cannot be asked, that is an ending and not a remark."""
 
@@ -180,7 +189,8 @@ class Plan:
         try:
             if isinstance(service, StopError):
                 raise service
-            self._ask_account(declared, problems, service, prunes=reading.prunes)
+            pruning = choose_pruning(prunes=reading.prunes, forces=reading.forces)
+            self._ask_account(declared, problems, service, prunes=pruning)
         except StopError as error:
             if reading.has_to_know:
                 raise
@@ -188,7 +198,7 @@ class Plan:
             self.account = plan_unknown(declared)
 
     def _ask_account(
-        self, declared: Declared, problems: list[Problem], service: Service, *, prunes: bool
+        self, declared: Declared, problems: list[Problem], service: Service, *, prunes: Pruning
     ) -> None:
         self.target = service.target
         asking = open_asking(service, system_clock(), tries=2)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @options.ledger
 @click.option("--yes", is_flag=True, help="Do not ask; needed without a terminal, unless --plan is given.")
 @options.prune
-@click.option("--force", is_flag=True, help="Delete also where that needs a second word.")
+@options.force
 @click.option(
     "--plan",
     "kept",
@@ -95,7 +95,7 @@ def _apply(given: dict[str, Any], stop: "Stop") -> int:
             "paths": given["paths"] or kept.paths,
             "environment": given["environment"] or kept.environment or None,
         }
-    inputs = read_inputs(given, default=None, verb="apply")
+    inputs = read_inputs(given, default=None, what="what to apply")
     workspace = load(replace(inputs, schedules_too=True))
     check_environment(workspace.project)
     service, warnings = find_service(environment(), workspace.project)

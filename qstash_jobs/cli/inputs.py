@@ -13,12 +13,14 @@ from qstash_jobs.grammar import GrammarError, read_seconds
 from qstash_jobs.settings import working_folder
 
 
-def read_inputs(given: Mapping[str, Any], *, default: str | None, verb: str = "publish") -> Inputs:
+def read_inputs(
+    given: Mapping[str, Any], *, default: str | None, what: str = "which jobs to publish"
+) -> Inputs:
     """Gather what `options.reading` was given. `default` is the path where there is none; None: there has to be one."""
     paths: tuple[str, ...] = given["paths"]
     here = working_folder()
     if not paths and default is None:
-        raise UsageError(f"say which jobs to {verb}: a file, a folder such as jobs/, or - for standard input")
+        raise UsageError(f"say {what}: a file, a folder such as jobs/, or - for standard input")
     if not paths and not (here / str(default)).is_dir():
         raise UsageError(f"there is no folder {default} here; name a file or a folder")
     for pattern in given["jobs"]:

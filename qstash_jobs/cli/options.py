@@ -177,6 +177,15 @@ def prune(command: F) -> F:
     )(command)
 
 
+def force(command: F) -> F:
+    """The second word for deletions; no variable says it."""
+    return click.option(
+        "--force",
+        is_flag=True,
+        help="With --prune: also much at once, and what only a name says to be this project's.",
+    )(command)
+
+
 def run_key(command: F) -> F:
     """The option that makes runs the same."""
     return click.option(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     help="End with 8 where changes to the account are waiting.",
 )
 @options.prune
+@options.force
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -85,6 +86,7 @@ def command(**given: Any) -> int:
         batch_size=given["batch_size"],
         names_secrets=given["format_"] == "curl",
         prunes=given["prune"],
+        forces=given["force"],
         has_to_know=given["exit_code"] or given["out"] is not None,
     )
     _check(given, names_all=not inputs.environment and len(name_environments(inputs)) > 1)
@@ -137,14 +139,14 @@ def _show(plan: "Plan", given: dict[str, Any], terminal: Terminal, *, chosen: bo
             *write_plan_sections(messages, bodies=given["bodies"], used=sum(map(len, account))),
         ]
         problems = [*plan.problems, *plan.check_demand()]
-        summary = [*_summarise_account(plan), *_summarise(plan, totals)]
+        summary = [*_summarise_account(plan, given), *_summarise(plan, totals)]
         lines = write_plan_markdown(sections, summary=summary, problems=problems, environment=environment)
         terminal.results(lines)
     else:
         terminal.results(_write(plan, messages, totals, given, terminal, environment))
     if terminal.is_deserted:
         return 0
-    for sentence in (*_summarise(plan, totals), *_summarise_account(plan)):
+    for sentence in (*_summarise(plan, totals), *_summarise_account(plan, given)):
         terminal.note(sentence)
     terminal.problems(plan.check_demand(), files=plan.files)
     if given["out"] is not None:
@@ -163,6 +165,7 @@ def _keep(plan: "Plan", given: dict[str, Any], terminal: Terminal) -> None:
         environment=plan.environment,
         paths=given["paths"] or ("jobs/",),
         prunes=given["prune"],
+        forces=given["force"],
     )
     write_plan_file(given["out"], kept, plan.account)
     terminal.note(
@@ -233,10 +236,10 @@ def _summarise(plan: "Plan", totals: Totals) -> "Iterator[str]":
         yield f"to be set before a run: {', '.join(plan.missing_secrets)}"
 
 
-def _summarise_account(plan: "Plan") -> "Iterator[str]":
+def _summarise_account(plan: "Plan", given: dict[str, Any]) -> "Iterator[str]":
     from qstash_jobs.report.changes import summarise_changes
 
     if plan.account.changes:
         yield summarise_changes(plan.account.changes, missing=plan.unasked)
-        if reasons := plan.account.refusals():
+        if not given["force"] and (reasons := plan.account.refusals()):
             yield f"apply will refuse it without --force: {'; '.join(reasons)}"

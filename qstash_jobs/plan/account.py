@@ -1,6 +1,7 @@
 """What is declared, what is observed and whose it is -> every Change that makes the account as declared."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from qstash_jobs.identity import settings_digest
 from qstash_jobs.plan.changes import Change, Kind
@@ -20,8 +21,13 @@ from qstash_jobs.wire.resources.schedules import ObservedSchedule
 PRUNED_SHARE, PRUNED_LEAST = 0.3, 3
 """More than this share of what is the project's, and more than this many, are not deleted without a second word."""
 
+Pruning = Literal["nothing", "marked", "named"]
+"""What goes of what no file declares: nothing, what carries the project's mark, or what only a name tells of too."""
+
 NOT_OURS = "not this project's"
-"""The note on what somebody else made."""
+"""The note on a schedule that somebody else made."""
+UNDECLARED = "no file that was read declares it"
+"""The note on what may be anybody's: groups, queues and flow-control keys hold no mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +77,11 @@ class AccountPlan:
     def refusals(self) -> tuple[str, ...]:
         """Say why the deletions among the changes need a second word."""
         deletions = [change for change in self.changes if change.action == "delete"]
-        reasons = [f"{change.name}: {change.needs_force}" for change in deletions if change.needs_force]
         kept = [change for change in self.changes if change.action in ("unchanged", "update")]
         whole = len(deletions) + len(kept)
         if len(deletions) > max(PRUNED_LEAST, PRUNED_SHARE * whole):
-            reasons.insert(0, f"{len(deletions):,} of {whole:,} that this project has would be deleted")
-        return tuple(reasons)
+            return (f"{len(deletions):,} of {whole:,} that this project has would be deleted",)
+        return ()
 
 
 def _essence(change: Change) -> tuple[object, ...]:
@@ -88,10 +93,10 @@ def _essence(change: Change) -> tuple[object, ...]:
     return change.kind, change.name, change.action, fields, requests
 
 
-def plan_account(declared: Declared, account: Account, *, prunes: bool) -> AccountPlan:
+def plan_account(declared: Declared, account: Account, *, prunes: Pruning) -> AccountPlan:
     """Plan all changes: what schedules deliver to first, then schedules, then what goes, schedules first.
 
-    `prunes` says that what carries the project's mark and is not declared goes; else it is listed.
+    What is not declared goes as far as `prunes` says; else it is listed.
     """
     problems: list[Problem] = []
     changes = [
@@ -153,17 +158,30 @@ def _refuse_stranger(schedule: DeclaredSchedule) -> Problem:
     )
 
 
-def _plan_rest(declared: Declared, account: Account, *, prunes: bool) -> Iterator[Change]:
+def _plan_rest(declared: Declared, account: Account, *, prunes: Pruning) -> Iterator[Change]:
     """Yield what no file declares: deletions of what is the project's own, and everybody else's, left alone."""
     rest = _Rest(declared, account)
     for change, is_own in rest.removals():
-        if prunes and is_own:
+        if is_own and (prunes == "named" or (prunes == "marked" and change.needs_force is None)):
             yield change
         else:
-            note = "no file that was read declares it; `apply --prune` deletes it" if is_own else NOT_OURS
             yield Change(
-                kind=change.kind, key=change.key, name=change.name, action="unmanaged", notes=(note,)
+                kind=change.kind,
+                key=change.key,
+                name=change.name,
+                action="unmanaged",
+                notes=(_say_why(change, is_own=is_own),),
+                needs_force=change.needs_force if is_own else None,
             )
+
+
+def _say_why(change: Change, *, is_own: bool) -> str:
+    """Say why a thing is left alone, and how it would go."""
+    if not is_own:
+        return NOT_OURS if change.kind == "schedule" else UNDECLARED
+    if change.needs_force is None:
+        return f"{UNDECLARED}; `apply --prune` deletes it"
+    return f"{UNDECLARED}; `apply --prune --force` deletes it: {change.needs_force}"
 
 
 class _Rest:

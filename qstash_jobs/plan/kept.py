@@ -26,13 +26,15 @@ class KeptPlan:
     paths: tuple[str, ...]
     """As they were given."""
     prunes: bool
+    forces: bool
+    """Deletions that need a second word were planned with it."""
     checksum: str
     changes: Mapping[str, str]
     """Each change that would be sent, by kind and name, with its digest."""
 
 
 def keep_plan(
-    plan: AccountPlan, *, target: str, environment: str, paths: Sequence[str], prunes: bool
+    plan: AccountPlan, *, target: str, environment: str, paths: Sequence[str], prunes: bool, forces: bool
 ) -> KeptPlan:
     """Keep a masked plan."""
     return KeptPlan(
@@ -40,6 +42,7 @@ def keep_plan(
         environment=environment,
         paths=tuple(paths),
         prunes=prunes,
+        forces=forces,
         checksum=plan.checksum,
         changes={_name(change): AccountPlan(changes=(change,)).checksum for change in plan.sent},
     )
@@ -53,6 +56,7 @@ def write_kept(kept: KeptPlan, plan: AccountPlan) -> bytes:
         "environment": kept.environment or None,
         "paths": list(kept.paths),
         "prune": kept.prunes,
+        "force": kept.forces,
         "checksum": kept.checksum,
         "changes": [_write_change(change, kept) for change in plan.sent],
     }
@@ -70,6 +74,7 @@ def read_kept(data: bytes) -> KeptPlan:
             environment=_text(document["environment"] or ""),
             paths=tuple(map(_text, document["paths"])),
             prunes=document["prune"] is True,
+            forces=document["force"] is True,
             checksum=_text(document["checksum"]),
             changes={
                 f"{_text(one['kind'])} {_text(one['name'])}": _text(one["checksum"])

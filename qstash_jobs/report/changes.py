@@ -6,7 +6,7 @@ Secrets have to be masked already (`plan.changes.hide_change`), because values a
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from qstash_jobs.plan.account import NOT_OURS
+from qstash_jobs.plan.account import NOT_OURS, UNDECLARED
 from qstash_jobs.plan.changes import Action, Change, FieldChange, Kind
 from qstash_jobs.plan.schedules import UNSEEN
 from qstash_jobs.plan.verdict import State, Verdict
@@ -62,7 +62,7 @@ def count_kinds(found: Mapping[tuple[Action, Kind], int], action: Action) -> str
 
 def _write_others(others: Sequence[Change]) -> Iterator[str]:
     """Write a line for each thing that is left alone; the project's own first, as somebody may have forgotten it."""
-    ordered = sorted(others, key=lambda other: other.notes == (NOT_OURS,))
+    ordered = sorted(others, key=lambda other: other.notes in ((NOT_OURS,), (UNDECLARED,)))
     for other in ordered[:MOST_OTHERS]:
         yield f"left alone: {escape(name_thing(other))}: {escape('; '.join(other.notes))}"
     if len(ordered) > MOST_OTHERS:
@@ -127,8 +127,8 @@ def _write_field(field: FieldChange, action: Action, *, label_width: int, width:
     line = f"{label}{old} {ARROW} {new}{remark}"
     if field.field == UNSEEN:
         yield cut(label + NOT_SHOWN, width)
-    elif action == "create":
-        yield cut(label + new, width)
+    elif action != "update":
+        yield cut(label + (new if action == "create" else old), width)
     elif width is None or cell_width(line) <= width:
         yield line
     else:

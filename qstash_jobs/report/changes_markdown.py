@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from qstash_jobs.plan.account import NOT_OURS
+from qstash_jobs.plan.account import NOT_OURS, UNDECLARED
 from qstash_jobs.plan.changes import Action, Change, FieldChange, Kind
 from qstash_jobs.plan.schedules import UNSEEN
 from qstash_jobs.report.changes import KINDS, count_kinds
@@ -120,7 +120,8 @@ def _write_others(changes: Sequence[Change]) -> Iterator[str]:
     """Write what is left alone, by the reason; the project's own first, as somebody may have forgotten it."""
     others = [change for change in changes if change.action == "unmanaged"]
     reasons = sorted(
-        {"; ".join(other.notes) for other in others}, key=lambda reason: (reason == NOT_OURS, reason)
+        {"; ".join(other.notes) for other in others},
+        key=lambda reason: (reason in (NOT_OURS, UNDECLARED), reason),
     )
     for reason in reasons:
         names = [
