@@ -3,15 +3,11 @@
 from pathlib import Path
 
 from chaos_server import ChaosServer, Peer, Script
-from faults.chaos_qstash import (
-    IN_DOUBT_STATUSES,
-    REFUSING_STATUSES,
-    Fate,
-    Leaving,
-    answers_oddly,
-    refuses,
-)
-from faults.trial import Findings, Launcher, Trial, trial
+from faults.fate import Fate, Leaving
+from faults.fates import IN_DOUBT_STATUSES, REFUSING_STATUSES, answers_oddly, refuses
+from faults.judge import Findings
+from faults.lives import Launcher
+from faults.trial import Trial, trial
 
 WELL = Fate(name="well", act=lambda service, call, peer: peer.write(service.answer(call)) or True)
 
@@ -134,7 +130,7 @@ def measure_memory(folder: Path, launcher: Launcher) -> dict[str, float]:
                 assert not list(one.findings)
     for name, body in heavy_pages().items():
         with trial(folder / f"log {name}", launcher, ["a", "b"]) as one:
-            one.service.log = body
+            one.service.hindsight.log = body
             peaks[f"log: {name}"] = one.live("--batch-size", "2").peak_mib
             assert not list(one.findings)
     with trial(folder / "endless", launcher, ["a"]) as one:

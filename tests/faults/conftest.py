@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from faults.trial import Launcher
+from faults.lives import Launcher
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from faults.trial import Findings, Launcher, Life, Trial, trial
+from faults.judge import Findings
+from faults.lives import Launcher, Life
+from faults.trial import Trial, trial
 
 NAMES = [f"m{number:02}" for number in range(6)]
 

@@ -14,7 +14,9 @@ from pathlib import Path
 from random import Random
 
 from faults.chaos_qstash import read_names
-from faults.trial import MAY_HAVE_ARRIVED, Launcher, trial
+from faults.judge import MAY_HAVE_ARRIVED
+from faults.lives import Launcher
+from faults.trial import trial
 
 from qstash_jobs.errors import LedgerError
 from qstash_jobs.ledger.sqlite import open_sqlite

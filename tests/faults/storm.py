@@ -17,10 +17,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from faults import mutants, postgres_storm
 from faults.answers import answer_statuses, cut_answers, cut_requests, measure_deadlines, measure_memory
+from faults.judge import Findings
 from faults.kills import WAYS, break_disk, can_mount, choose, fill_disk, find_seams, kill_at
+from faults.lives import Launcher
 from faults.power_loss import build_recorder, lose_power
 from faults.storms import Figures, rage
-from faults.trial import Findings, Launcher
 from postgres_server import find_programs
 
 SEEDS = 10

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from faults.kills import WAYS, break_disk, can_mount, choose, fill_disk, find_seams, kill_at
-from faults.trial import Launcher
+from faults.lives import Launcher
 
 EVERY = 20
 """Between the first crossing of a seam and the last, one in so many; the long form has all of them."""

@@ -6,9 +6,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from faults.chaos_qstash import (
+from faults.fate import Fate
+from faults.fates import (
     ODD_BODIES,
-    Fate,
     answers_oddly,
     cuts,
     drops,
@@ -17,7 +17,8 @@ from faults.chaos_qstash import (
     shortens,
     takes_some,
 )
-from faults.trial import Launcher, Life, Trial, trial
+from faults.lives import Launcher, Life
+from faults.trial import Trial, trial
 
 NAMES = ["a", "b", "c", "d"]
 

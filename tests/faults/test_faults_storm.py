@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from faults.chaos_qstash import Acceptance
+from faults.hindsight import Acceptance
+from faults.lives import Launcher
 from faults.storms import rage
-from faults.trial import Launcher, trial
+from faults.trial import trial
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -14,9 +15,9 @@ def test_what_is_killed_again_and_again_under_chaos_comes_through(
 ) -> None:
     figures = rage(tmp_path, launcher, seed=seed, messages=150, kills=8)
     assert not list(figures.findings)
-    # how many requests there are, and how many kills come before the end, hangs on the machine
-    assert figures.chaotic > figures.requests / 10
-    assert figures.kills >= 2
+    assert figures.publications == 150
+    assert figures.chaotic > figures.requests / 5
+    assert figures.kills == 8
 
 
 def test_somebody_elses_message_is_told_from_ours_and_from_what_another_machine_published(

@@ -6,127 +6,52 @@ After every life the server's own record is held against the ledger and against 
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 from chaos_server import ChaosServer
 from faults.chaos_qstash import ChaosQStash
+from faults.fate import Deck
+from faults.fates import FATES
+from faults.hindsight import Traits
+from faults.judge import Case, Findings, judge
+from faults.lives import Launcher, Life
 from faults.shared_time import SharedTime
 
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.record import Record, State
 
-PROGRAM = Path(__file__).parent / "program.py"
-
-MAY_HAVE_ARRIVED = frozenset(
-    {State.SENDING, State.IN_DOUBT, State.PUBLISHED, State.DEDUPLICATED, State.PARTIAL}
-)
-"""Where the ledger has to have what the server took."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Life:
-    """One process, from its beginning to its end."""
-
-    code: int
-    """Its exit code; -9 where it was killed."""
-    printed: list[dict[str, Any]]
-    said: str
-    """What stands on stderr."""
-    peak_mib: float
-    crossings: dict[str, int]
-
-    @property
-    def was_killed(self) -> bool:
-        return self.code == -9
-
-
-@dataclass(kw_only=True)
-class Findings:
-    """Where the promise was not kept: nothing, all being well."""
-
-    lost: list[str] = field(default_factory=list)
-    """Neither settled nor visibly unfinished."""
-    doubled: list[str] = field(default_factory=list)
-    """Accepted more than once."""
-    lies: list[str] = field(default_factory=list)
-    """Said or written, and not so."""
-    unrecorded: list[str] = field(default_factory=list)
-    """Taken by the server, and not so much as claimed in the ledger."""
-    faults: list[str] = field(default_factory=list)
-    """A traceback, or an ending as a fault of the program."""
-
-    def __iter__(self) -> Iterator[str]:
-        for kind in ("lost", "doubled", "lies", "unrecorded", "faults"):
-            yield from (f"{kind}: {one}" for one in getattr(self, kind))
-
-    def __bool__(self) -> bool:
-        return any(True for _ in self)
-
-    def add(self, others: "Findings") -> None:
-        for kind in ("lost", "doubled", "lies", "unrecorded", "faults"):
-            getattr(self, kind).extend(getattr(others, kind))
-
-
-class Launcher:
-    """Begins processes of the command line; one at a time lives."""
-
-    def __init__(self, *, preload: Path | None = None, environment: dict[str, str] | None = None) -> None:
-        env = {"PATH": "/usr/bin:/bin", **_python_path(), **(environment or {})}
-        if preload is not None:
-            env["LD_PRELOAD"] = str(preload)
-        self._process = subprocess.Popen(
-            [sys.executable, str(PROGRAM)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=env,
-        )
-
-    def begin(self, order: dict[str, Any]) -> int:
-        """Begin a process; return its id."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        pid: int = self._hear()["pid"]
-        return pid
-
-    def wait(self) -> dict[str, Any]:
-        """Wait for its end; say how it was."""
-        return self._hear()
-
-    def close(self) -> None:
-        self._process.communicate(timeout=60)
-
-    def _hear(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the launcher has gone"
-        heard: dict[str, Any] = json.loads(line)
-        return heard
-
-
-def _python_path() -> dict[str, str]:
-    """Let the processes have the package that is tested here: it may be a copy."""
-    return {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
+DESTINATIONS = {
+    "mail": "    url: https://example.com/${{ row.id }}\n",
+    "group": "    url_group: ${{ row.id }}\n",
+    "queued": "    url: https://example.com/${{ row.id }}\n    queue: orders\n",
+}
+"""What the kinds of jobs say of where their messages go."""
 
 
 class Trial:
     """Messages that are published by one life of the program after the other."""
 
     def __init__(
-        self, folder: Path, launcher: Launcher, service: ChaosQStash, url: str, names: Sequence[str]
+        self,
+        folder: Path,
+        launcher: Launcher,
+        service: ChaosQStash,
+        url: str,
+        names: Sequence[str],
+        *,
+        groups: Sequence[str] = (),
+        queued: Sequence[str] = (),
     ) -> None:
+        """Some of the messages may go to URL groups of their names, and some over one queue, in their order."""
         self.folder = folder
         self.service = service
         self.names = list(names)
+        self._ways = {**dict.fromkeys(groups, "group"), **dict.fromkeys(queued, "queued")}
         self.findings = Findings()
         self.lives: list[Life] = []
         self.ledger_path = folder / "state" / "ledger.db"
@@ -143,13 +68,15 @@ class Trial:
         self.write("a")
 
     def write(self, content: str) -> None:
-        """Write the job file; another content is another body in every message."""
-        (self.folder / "rows.csv").write_text("\n".join(["id", *self.names]) + "\n")
-        (self.folder / "mail.yaml").write_text(
-            "jobs:\n  mail:\n    url: https://example.com/${{ row.id }}\n"
-            f"    body: {{for: '${{{{ row.id }}}}', content: {content}}}\n"
-            "    for_each: {file: rows.csv, key: id}\n"
-        )
+        """Write the job file, a job for each stretch of one kind; another content is another body in every message."""
+        text = "jobs:\n"
+        stretches = groupby(self.names, key=lambda name: self._ways.get(name, "mail"))
+        for number, (way, names) in enumerate(stretches):
+            (self.folder / f"rows{number}.csv").write_text("\n".join(["id", *names]) + "\n")
+            text += f"  {way}{number}:\n{DESTINATIONS[way]}"
+            text += f"    body: {{for: '${{{{ row.id }}}}', content: {content}}}\n"
+            text += f"    for_each: {{file: rows{number}.csv, key: id}}\n"
+        (self.folder / "mail.yaml").write_text(text)
 
     @property
     def shared(self) -> SharedTime:
@@ -164,11 +91,26 @@ class Trial:
     ) -> Life:
         """Let a process run to its end, and judge it.
 
-        `kill_after` kills it when so many more things have happened at the server, and so many seconds have passed.
+        `kill_after` kills it at the very moment when so many more things have happened at the server, or so many
+        seconds later, at no moment in particular.
         """
-        number, launcher = next(self._numbers), launcher or self._launcher
-        paths = {name: self.folder / f"{name}-{number}" for name in ("stdout", "stderr", "crossings")}
         words = ["run", "mail.yaml", "--run-key", "k", "--format", "jsonl", "--yes", *more]
+        life = self._live(words, kill_after, launcher or self._launcher, order)
+        self.lives.append(life)
+        case = Case(life=life, records=self.records(), names=self.names, service=self.service)
+        self.findings.add(judge(case))
+        self.findings.faults += self._find_faults(life)
+        return life
+
+    def _live(
+        self,
+        words: Sequence[str],
+        kill_after: tuple[int, float] | None,
+        launcher: Launcher,
+        order: dict[str, Any],
+    ) -> Life:
+        number = next(self._numbers)
+        paths = {name: self.folder / f"{name}-{number}" for name in ("stdout", "stderr", "crossings")}
         ledger = order.pop("ledger", self.ledger_path)
         first = self.service.events
         pid = launcher.begin(
@@ -182,31 +124,43 @@ class Trial:
                 **order,
             }
         )
+        with self._killing(pid, first, kill_after):
+            ended = launcher.wait()
+        return self._read(ended, paths, is_run=words[0] == "run")
+
+    @contextmanager
+    def _killing(self, pid: int, first: int, kill_after: tuple[int, float] | None) -> Iterator[None]:
+        """Kill a process when that is due, if it has not ended by then."""
         has_ended = Event()
-        killer = None
+        killers = []
+
+        def kill() -> None:
+            if not has_ended.is_set():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+        def kill_later(seconds: float) -> None:
+            if not has_ended.wait(seconds):
+                kill()
+
+        def kill_in_time() -> None:
+            assert kill_after is not None
+            if seconds := kill_after[1]:
+                killers.append(Thread(target=kill_later, args=(seconds,)))
+                killers[-1].start()
+            else:
+                kill()
+
         if kill_after is not None:
-            killer = Thread(target=self._kill, args=(pid, has_ended, first, *kill_after))
-            killer.start()
-        ended = launcher.wait()
+            self.service.call_at(first + kill_after[0], kill_in_time)
+        yield
         has_ended.set()
-        if killer is not None:
+        for killer in killers:
             killer.join(10)
-        life = self._read(ended, paths)
-        self.lives.append(life)
-        self.findings.add(self._judge(life))
-        return life
 
-    def _kill(self, pid: int, has_ended: Event, first: int, events: int, seconds: float) -> None:
-        while not self.service.await_event(first + events, within_s=0.1):
-            if has_ended.is_set():
-                return
-        if not has_ended.wait(seconds):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    def _read(self, ended: dict[str, Any], paths: dict[str, Path]) -> Life:
+    def _read(self, ended: dict[str, Any], paths: dict[str, Path], *, is_run: bool) -> Life:
         printed = []
-        out = paths["stdout"].read_text() if paths["stdout"].exists() else ""
+        out = paths["stdout"].read_text() if paths["stdout"].exists() and is_run else ""
         # the last line may have been cut short with its process
         for line in out.splitlines(keepends=True):
             if line.endswith("\n"):
@@ -230,53 +184,10 @@ class Trial:
         with closing(open_sqlite(self.ledger_path, read_only=True)) as ledger:
             return {one.target.rpartition("/")[2]: one for one in ledger.messages()}
 
-    def _judge(self, life: Life) -> Findings:
-        found = Findings()
+    def _find_faults(self, life: Life) -> Iterator[str]:
         if life.code == 70 or "Traceback" in life.said or "trace is in" in life.said:
             traces = [path.read_text()[-2000:] for path in self.folder.glob("qstash-jobs-*.log")]
-            found.faults.append(f"exit {life.code}: {life.said[-2000:]} {traces}")
-        records = self.records()
-        for name, acceptances in list(self.service.acceptances.items()):
-            ours = [one for one in acceptances if not one.elsewhere]
-            if len(acceptances) > 1:
-                found.doubled.append(f"{name}: {[(one.message_id, one.at_s) for one in acceptances]}")
-            record = records.get(name)
-            if ours and (record is None or record.state not in MAY_HAVE_ARRIVED):
-                found.unrecorded.append(f"{name} is {record.state if record else 'unknown'}")
-        for name, record in records.items():
-            found.lies += self._check(name, str(record.state), record.message_ids, "the ledger")
-        for line in life.printed:
-            name = line["name"].rpartition("[")[2].rstrip("]")
-            found.lies += self._check(name, line["state"], line["message_ids"], "the run")
-        if not life.was_killed:
-            self._check_ending(life, records, found)
-        return found
-
-    def _check(self, name: str, state: str, ids: Sequence[str], who: str) -> Iterator[str]:
-        """Hold what was said of one message against what the server did."""
-        real = {one.message_id for one in self.service.acceptances.get(name, ())}
-        claimed, is_published = set(ids), state in ("published", "partial")
-        others = {f"stranger_{name}"} if state in ("deduplicated", "skipped") else set()
-        if (is_published and not ids) or not claimed <= real | others:
-            yield f"{who} says {name} is {state} as {list(ids)}, and it is {sorted(real)}"
-        elif state == "rejected" and real:
-            yield f"{who} says {name} is rejected, and it is {sorted(real)}"
-
-    def _check_ending(self, life: Life, records: dict[str, Record], found: Findings) -> None:
-        """Nothing may be missing behind an exit code that says that all is well."""
-        states = {name: str(records[name].state) if name in records else "planned" for name in self.names}
-        done = {"published", "deduplicated", "partial", "abandoned"}
-        unfinished = {name: state for name, state in states.items() if state not in done}
-        if life.code == 0 and unfinished:
-            found.lost += [f"exit 0, and {name} is {state}" for name, state in unfinished.items()]
-        in_doubt = {name for name, state in unfinished.items() if state in ("in_doubt", "sending")}
-        if in_doubt and life.code not in (3, 4, 6, 130, 143):
-            # before its first message nothing has been settled or hidden by a run
-            if life.code in (2, 7) and not life.printed and "redirect" not in life.said:
-                return
-            found.lies.append(
-                f"exit {life.code}, and {sorted(in_doubt)[:5]} are in doubt: {life.said[-300:]}"
-            )
+            yield f"exit {life.code}: {life.said[-2000:]} {traces}"
 
     # to the end
 
@@ -292,6 +203,15 @@ class Trial:
             self.findings.lost.append(f"not finished in {lives} runs: {life.said[-500:]}")
         return life
 
+    def settle(self) -> None:
+        """Settle what is in doubt as a person would, who has looked at the destination."""
+        for name, record in self.records().items():
+            if record.state is State.IN_DOUBT:
+                found = "published" if self.service.acceptances.get(name) else "not-published"
+                life = self._live(["resolve", record.id, "--as", found], None, self._launcher, {})
+                if life.code != 0:
+                    self.findings.faults.append(f"exit {life.code} for {name} as {found}: {life.said}")
+
     def _states(self) -> dict[str, str]:
         return {name: str(record.state) for name, record in self.records().items()}
 
@@ -302,10 +222,20 @@ class Trial:
 
 
 @contextmanager
-def trial(folder: Path, launcher: Launcher, names: Sequence[str], **chaos: Any) -> Iterator[Trial]:
-    """Set a trial up: its folder, its server with `chaos`, its clock."""
+def trial(
+    folder: Path,
+    launcher: Launcher,
+    names: Sequence[str],
+    *,
+    groups: Sequence[str] = (),
+    queued: Sequence[str] = (),
+    seed: int = 0,
+    share: float = 0.0,
+    **traits: Any,
+) -> Iterator[Trial]:
+    """Set a trial up: its folder, its server of those traits, of whose answers a share is chaos, and its clock."""
     folder.mkdir(parents=True, exist_ok=True)
     shared = SharedTime(folder / "time")
-    service = ChaosQStash(shared, **chaos)
+    service = ChaosQStash(shared, Deck(FATES, seed=seed, share=share), Traits(**traits))
     with closing(shared), ChaosServer(service) as server:
-        yield Trial(folder, launcher, service, server.url, names)
+        yield Trial(folder, launcher, service, server.url, names, groups=groups, queued=queued)
