@@ -73,6 +73,12 @@ def find_job_files(paths: list[str], *, here: Path) -> list[JobPath]:
     return sorted(found.values(), key=lambda job_path: job_path.path.split("/"))
 
 
+def list_job_files(folder: Path, *, here: Path) -> list[JobPath]:
+    """Find the job files below a folder, of which there may be none."""
+    text = str(folder)
+    return find_job_files([text], here=here) if any(_walk(os.path.realpath(folder), here)) else []
+
+
 def _look_at(folder: Path, given: Path, here: Path) -> _Folder:
     root = find_root(folder, given=given)
     return _Folder(

@@ -112,12 +112,20 @@ class Session:
             self._check(keyed.task, counts=True)
             if keyed.is_named and keyed.task.names_rows_by_number:
                 self._problems.append(_numbered_rows(keyed.task.job))
+        self._check_schedules()
+        self._problems += self._too_many()
+        return sort_problems(self._problems)
+
+    def check_declared(self) -> list[Problem]:
+        """Check what the files declare of the account, and none of the jobs; return the problems of that, sorted."""
+        self._check_schedules()
+        return sort_problems(self._problems)
+
+    def _check_schedules(self) -> None:
         for schedule in self._schedules:
             if is_chosen(schedule.job, self.workspace.inputs.jobs):
                 self._check(schedule, counts=False)
         self._problems += find_repeated(self.scheduled)
-        self._problems += self._too_many()
-        return sort_problems(self._problems)
 
     def _too_many(self) -> Iterator[Problem]:
         for source, policy in zip(self.workspace.project.policies, self._context.policies, strict=True):

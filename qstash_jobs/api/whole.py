@@ -23,11 +23,11 @@ def refuse_part(workspace: Workspace) -> None:
         raise UsageError("--prune needs the whole project; leave out --job and standard input")
     read = set(workspace.documents)
     for found in find_job_files([str(workspace.root)], here=inputs.here):
-        if found.root == workspace.root and found.shown not in read and _may_declare(found.path, found.shown):
+        if found.root == workspace.root and found.shown not in read and may_declare(found.path, found.shown):
             raise UsageError(f"--prune needs the whole project, and {found.shown} was not read; name it too")
 
 
-def _may_declare(path: str, shown: str) -> bool:
+def may_declare(path: str, shown: str) -> bool:
     """Say whether a file declares something of an account, or cannot be read and may."""
     try:
         data = read_bytes(path, shown=shown)

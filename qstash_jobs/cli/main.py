@@ -32,7 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resolve": ("qstash_jobs.cli.resolve", "Settle by hand whether a message in doubt was published."),
     "dev": ("qstash_jobs.cli.dev", "Run a QStash-compatible server on this machine."),
     "doctor": ("qstash_jobs.cli.doctor", "Look at everything that a run depends on."),
-    "import": ("qstash_jobs.cli.import_", "Write a job file with the cron entries of another program."),
+    "import": (
+        "qstash_jobs.cli.import_",
+        "Write a job file with what the account holds, or with other cron entries.",
+    ),
     "schedules": (
         "qstash_jobs.cli.schedules",
         "Say when schedules fire next, and what they ask of the plan.",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,14 +19,33 @@ _SURROGATES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """A value with a remark behind it, on its line."""
+
+    value: str
+    remark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """A value that is YAML already, on one line."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drafted:
     """One thing that a job file is to declare."""
 
     key: str
     fields: Mapping[str, Any]
     """As the file has them: expressions are expressions, and a plain `${{` is escaped."""
+    source: str | None = None
+    """What it was made of, as it stood there."""
     comments: tuple[str, ...] = ()
     """What a reader has to know of it."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """What lies beside the job file, by the path from there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +114,7 @@ def _write_lines(draft: Draft) -> Iterator[str]:
             yield f"{name}:"
             is_first = False
             for one in drafted:
+                yield from _comment([] if one.source is None else [one.source], indent="  ")
                 yield from _comment(one.comments, indent="  ")
                 yield from _write_pair(one.key, one.fields, "  ")
     if not len(draft):
@@ -127,6 +147,10 @@ def _write_scalar(value: Any) -> str:
             return str(value)
         case str():
             return _write_text(value)
+        case Noted():
+            return f"{_write_text(value.value)}  # {escape(value.remark)}"
+        case Flow():
+            return value.text
         case None:
             return "null"
         case _:

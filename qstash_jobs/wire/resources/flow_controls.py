@@ -22,6 +22,7 @@ class ObservedFlowControl:
     """As pinned; None where the last message's counts."""
     period_s: int | None = None
     """The pinned rate's."""
+    paused: bool = False
 
 
 def read_flow_control(entry: dict[str, Any]) -> ObservedFlowControl | None:
@@ -35,6 +36,7 @@ def read_flow_control(entry: dict[str, Any]) -> ObservedFlowControl | None:
         parallelism=read_whole(entry, "parallelismMax") or 0 if pins_parallelism else None,
         rate=read_whole(entry, "rateMax") or 0 if pins_rate else None,
         period_s=read_duration(entry, "ratePeriod") or 1 if pins_rate else None,
+        paused=entry.get("isPaused") is True,
     )
 
 

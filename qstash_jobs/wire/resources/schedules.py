@@ -49,7 +49,10 @@ class ObservedSchedule:
     retry_delay: str | None = None
     timeout_s: int | None = None
     callback: str | None = None
+    callback_headers: tuple[tuple[str, Value], ...] = ()
+    """Forwarded to the callback; its other settings are not given back."""
     failure_callback: str | None = None
+    failure_callback_headers: tuple[tuple[str, Value], ...] = ()
     flow_control: FlowControl | None = None
     labels: tuple[str, ...] = ()
     queue: str | None = None
@@ -79,7 +82,10 @@ def read_schedule(entry: dict[str, Any]) -> ObservedSchedule | None:
         retry_delay=read_text(entry, "retryDelayExpression"),
         timeout_s=read_duration(entry, "timeout"),
         callback=read_text(entry, "callback"),
+        # qstash-py, schedule.py; openapi.yaml leaves both out
+        callback_headers=read_headers(entry.get("callbackHeader") or {}) or (),
         failure_callback=read_text(entry, "failureCallback"),
+        failure_callback_headers=read_headers(entry.get("failureCallbackHeader") or {}) or (),
         flow_control=_read_flow_control(entry),
         labels=_read_labels(entry),
         queue=read_text(entry, "queueName"),
