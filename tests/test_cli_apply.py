@@ -135,7 +135,9 @@ def test_a_pause_that_the_file_does_not_speak_of_outlasts_an_edit_even_where_wri
     account.cli.server.turn(overwrite="resumes")
     applied(account.apply(NIGHTLY))
     account.sdk.schedule.pause("billing-nightly")
-    assert account.plan().code == 0
+    planned = account.plan()
+    assert planned.code == 0
+    assert "paused in the account, and stays so; `enabled: true` in the file resumes it" in planned.out
     applied(account.apply(NIGHTLY.replace("0 4", "0 5")))
     assert account.schedule().paused
     assert account.schedule().cron.endswith("0 5 * * *")

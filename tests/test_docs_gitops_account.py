@@ -127,7 +127,7 @@ def test_from_a_fork_the_plan_is_made_without_a_token(runner):
     runner.values = {}
     validated, (code, _) = runner.run({"steps": CHECK["steps"][:-1]})
     assert (validated[0], code) == (0, 0)
-    assert "the account was not asked" in runner.summary.text
+    assert "what would change in the account is not known" in runner.summary.text
     assert "Declared, and not compared with the account: 1 URL group, 2 schedules" in runner.summary.text
     assert runner.server.requests() == []
     assert "head.repo.full_name == github.repository" in CHECK["steps"][-1]["if"]

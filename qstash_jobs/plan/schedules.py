@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
 import orjson
 
@@ -68,7 +69,8 @@ def plan_schedule(declared: DeclaredSchedule, observed: ObservedSchedule | None,
     # what an overwrite does to a pause is not documented, so it is said again
     if is_paused != observed.paused or (rewrites and is_paused):
         steps.append(_pause(declared.id, paused=is_paused))
-    return _change(declared, "update" if fields else "unchanged", fields, tuple(steps))
+    notes = tuple(_note(declared, observed))
+    return _change(declared, "update" if fields else "unchanged", fields, tuple(steps), notes)
 
 
 def plan_removal(observed: ObservedSchedule) -> Change:
@@ -119,21 +121,27 @@ def _list_callback(callback: Callback | None) -> list[object] | None:
     return [callback.method, headers, callback.retries, callback.retry_delay, callback.timeout_s]
 
 
-def _change(
-    declared: DeclaredSchedule, action: str, fields: tuple[FieldChange, ...], steps: tuple[Step, ...]
-) -> Change:
+def _note(declared: DeclaredSchedule, observed: ObservedSchedule) -> Iterator[str]:
+    """Say what the fields do not show."""
     unknown = sorted(name for name in declared.message.secrets if declared.is_unknown(name))
-    is_compared = action != "create" and bool(unknown)
-    notes = (
-        (f"not compared, since a secret in it is not known here: {', '.join(unknown)}",)
-        if is_compared
-        else ()
-    )
+    if unknown:
+        yield f"not compared, since a secret in it is not known here: {', '.join(unknown)}"
+    if observed.paused and declared.paused is None:
+        yield "paused in the account, and stays so; `enabled: true` in the file resumes it"
+
+
+def _change(
+    declared: DeclaredSchedule,
+    action: Literal["create", "update", "unchanged"],
+    fields: tuple[FieldChange, ...],
+    steps: tuple[Step, ...],
+    notes: tuple[str, ...] = (),
+) -> Change:
     return Change(
         kind="schedule",
         key=declared.key,
         name=declared.id,
-        action="create" if action == "create" else "update" if action == "update" else "unchanged",
+        action=action,
         fields=fields,
         location=declared.location,
         steps=steps,

@@ -92,7 +92,7 @@ def summarise_changes(changes: Sequence[Change], *, missing: str | None = None) 
     """Say what would change: `would delete 1, update 2; 4 unchanged`; `missing` says why nothing is known."""
     actions = Counter(change.action for change in changes)
     if missing is not None:
-        return f"the account was not asked, so what would change there is not known: {missing}"
+        return f"what would change in the account is not known: {missing}"
     # what nobody gets back is said first
     parts = [f"{action} {actions[action]:,}" for action in ("delete", "update", "create") if actions[action]]
     what = f"would {', '.join(parts)} in the account" if parts else "nothing would change in the account"
