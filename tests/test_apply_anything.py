@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from account_rig import Rig, open_rig
+from account_views import VIEWS, show_as
 from account_wishes import SECRETS, draw_files, edit_files, expect_schedule
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,6 +53,7 @@ class Sequence:
         self.random = random
         rig.secrets = dict(SECRETS)
         rig.turn(**{name: random.choice(choices) for name, choices in SWITCHES.items()})
+        rig.service.meddle = show_as(random.choice(tuple(VIEWS)))
         self.files: dict[str, Any] = {name: {} for name in ENVIRONMENTS}
         self.removed: dict[str, Any] = {name: {} for name in ENVIRONMENTS}
         self.schedules_made: dict[str, str] = {}

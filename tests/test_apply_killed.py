@@ -133,7 +133,7 @@ def test_an_apply_that_is_asked_to_stop_finishes_what_is_on_the_wire_and_says_wh
         assert set(states) <= {"pending"}
     elif left:
         assert code == 128 + signal_, said
-        assert b"what is left is done by the next one: qstash-jobs apply jobs" in said
+        assert b"what is left is done by the next one: qstash-jobs apply jobs --prune" in said
     else:
         assert code == 0, said
     assert set(states) <= {"applied", "partial", "pending"}

@@ -19,7 +19,7 @@ from qstash_jobs.api.whole import refuse_part
 from qstash_jobs.api.wish import Tools
 from qstash_jobs.api.workspace import Workspace
 from qstash_jobs.boundary import Scope
-from qstash_jobs.errors import LockedError, UsageError
+from qstash_jobs.errors import LockedError, StopError, UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.plan.account import AccountPlan, Declared, Pruning
 from qstash_jobs.plan.kept import KeptPlan, find_differences
@@ -121,11 +121,19 @@ def _carry_out(
     verdicts = list(apply_changes(plan.sent, asking))
     settled = read_back(verdicts, replan(declared, prunes=wish.pruning), asking)
     if isinstance(settled, Failed):
-        talk.note(f"what was applied was not read back: {explain_unread(settled)}")
-        settled = verdicts
+        unread = explain_unread(settled)
+        talk.note(f"what was applied was not read back: {unread}")
+        settled = [_doubt(verdict, unread) for verdict in verdicts]
     for verdict in settled:
         talk.tell(verdict)
     return Applied(exit_code=_exit_code(settled, talk.stopping()), verdicts=tuple(settled))
+
+
+def _doubt(verdict: Verdict, unread: StopError) -> Verdict:
+    """Say of a change that was taken that nobody has looked whether it is there."""
+    if verdict.state != "applied":
+        return verdict
+    return replace(verdict, reason="QStash took it; it was not read back", exit_code=unread.exit_code)
 
 
 CONCERNS = (4, 2, 3, 5, 1)
