@@ -75,7 +75,16 @@ def silent_destination() -> Iterator[str]:
         "[fd00:ec2::254]",
         "100.100.100.200",
         "168.63.129.16",
+        "[::169.254.169.254]",
+        "[::ffff:0:169.254.169.254]",
+        "[64:ff9b:1::a9fe:a9fe]",
         "user:password@169.254.169.254",
+        "169.254.169.254.",
+        "2852039166",
+        "0xa9fea9fe",
+        "169.254.43518",
+        "0251.0376.0251.0376",
+        "0xA9.254.0251.0xfe",
     ],
 )
 def test_nothing_is_delivered_to_metadata_and_link_local_addresses(host: str) -> None:
@@ -98,6 +107,41 @@ def test_a_name_that_leads_to_such_an_address_is_no_way_around(host: str) -> Non
 
     with pytest.raises(ClosedAddressError):
         asyncio.run(resolve())
+
+
+def test_a_name_of_a_metadata_service_and_one_that_changes_its_mind_are_no_way_around(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    answers = {
+        "metadata.google.internal": ["169.254.169.254"],
+        "two.example": ["127.0.0.1", "fe80::1"],
+        "changes.example": ["127.0.0.1", "169.254.169.254"],
+    }
+    look_up = socket.getaddrinfo
+
+    def answer(host: str, port: int, *given: object, **options: object) -> list[object]:
+        """What a name server says; the last name gets another answer each time."""
+        if host not in answers:
+            return look_up(host, port, *given, **options)  # type: ignore[arg-type,return-value]
+        asked.append(host)
+        found = answers[host] if host != "changes.example" else [answers[host][asked.count(host) - 1]]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    with silent_destination() as silent, start_server(deliver=True) as server:
+        port = silent.rstrip("/").rpartition(":")[2]
+        for host in answers:
+            target = f"/v2/publish/http://{host}:{port}/"
+            assert ask(server, "POST", target, "Upstash-Retries: 0", "Upstash-Timeout: 1s")[0] == 200
+        assert server.wait_idle(10)
+        _, page = ask(server, "GET", "/v2/events?state=FAILED")
+        errors = {one["url"].split("/")[2].split(":")[0]: one["error"] for one in json.loads(page)["events"]}
+    assert "metadata.google.internal is at 169.254.169.254" in errors["metadata.google.internal"]
+    assert "two.example is at fe80::1" in errors["two.example"]
+    # The connection goes to the address that was looked at; nobody asks again.
+    assert errors["changes.example"] == "no answer within 1s"
+    assert sorted(asked) == sorted(answers)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +219,16 @@ def test_pages_of_other_sites_cannot_use_the_public_tokens(headers: tuple[str, .
         assert server.delivery_count == (status == 200)
 
 
+def test_without_a_word_it_listens_on_one_address_of_this_machine_alone() -> None:
+    with start_server() as server:
+        port = int(server.url.rpartition(":")[2])
+        assert server.url == f"http://127.0.0.1:{port}"
+        # On Linux these reach whoever listens on all addresses.
+        for address in ("127.0.0.2", "::1"):
+            with pytest.raises(OSError):
+                socket.create_connection((address, port), timeout=2).close()
+
+
 def test_it_listens_where_it_is_told() -> None:
     with start_server(host="0.0.0.0") as server:
         assert server.url.startswith("http://127.0.0.1:")
@@ -187,17 +241,31 @@ def test_it_listens_where_it_is_told() -> None:
         start_server(host="203.0.113.1")
 
 
-def test_more_connections_than_it_takes_are_refused_until_one_ends() -> None:
+def test_more_connections_than_are_being_answered_are_refused_until_one_ends() -> None:
     with start_server(limits=Limits(connections=2)) as server:
+        server.add_fault("delay", seconds=1, on="queues", times=2)
         first, second = connect(server), connect(server)
         for line in (first, second):
-            line.sendall(request(server, "GET", "/v2/queues").replace(b"Connection: close\r\n", b""))
-            assert line.recv(65536).startswith(b"HTTP/1.1 200")
+            line.sendall(request(server, "GET", "/v2/queues"))
+        time.sleep(0.2)
         with connect(server) as third:
             assert receive(third) == (503, b'{"error":"too many connections"}')
-        first.close()
+        for line in (first, second):
+            assert receive(line)[0] == 200
+            line.close()
         wait_for_a_place(server)
-        second.close()
+
+
+def test_a_client_that_comes_back_keeps_its_place_when_others_only_stand_around() -> None:
+    with start_server(limits=Limits(connections=10)) as server, connect(server) as regular:
+        again = request(server, "GET", "/v2/queues").replace(b"Connection: close\r\n", b"")
+        idle: list[socket.socket] = []
+        for _ in range(5):
+            regular.sendall(again)
+            assert regular.recv(65536).startswith(b"HTTP/1.1 200")
+            idle += [connect(server) for _ in range(20)]
+        for line in idle:
+            line.close()
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /v2/que", b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n"])

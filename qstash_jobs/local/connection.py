@@ -49,24 +49,59 @@ class Listener(web.Server):
             lingering_time=1,
         )
 
+    def make_room(self, newcomer: "_Connection") -> bool:
+        """Leave the connection that keeps this server waiting with the least right to; False if none does."""
+        waiting = [
+            (reluctance, number, one)
+            for number, one in enumerate(self.connections)
+            if isinstance(one, _Connection) and one is not newcomer and (reluctance := one.reluctance())
+        ]
+        if not waiting:
+            return False
+        min(waiting)[2].leave()
+        return True
+
 
 class _Connection(RequestHandler):
     """aiohttp's side of a connection."""
 
-    __slots__ = ("_head_bytes", "_listener")
+    __slots__ = ("_answers", "_head_bytes", "_listener", "_served", "_waits_since")
 
     def __init__(self, listener: Listener, **options: Any) -> None:
         super().__init__(listener, **options)
         self._listener = listener
         self._head_bytes = 0
+        self._served = False
+        self._answers = False
+        self._waits_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, unless there are too many already."""
+        """Begin; where there are too many, in the place of one that keeps this server waiting."""
         super().connection_made(transport)
+        self._waits_since = asyncio.get_running_loop().time()
         self._listener.open += 1
-        if self._listener.open > self._listener.limits.connections and self.transport is not None:
+        if self._listener.open <= self._listener.limits.connections or self._listener.make_room(self):
+            return
+        if self.transport is not None:
             _refuse_all(self.transport, Refusal(503, "too many connections"))
             self.force_close()
+
+    def reluctance(self) -> tuple[int, float] | None:
+        """Tell how much is against leaving it for another's sake; None: it waits for this server, not the reverse."""
+        if self.transport is None or self.transport.is_closing():
+            return None
+        request = self._current_request
+        if self._answers or (request is not None and not request.content.is_eof()):
+            return 2, self._waits_since
+        if request is not None or self._messages:
+            return None
+        return int(self._served), self._waits_since
+
+    def leave(self) -> None:
+        """End it at once."""
+        if self.transport is not None:
+            self.transport.abort()
+        self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
@@ -100,16 +135,19 @@ class _Connection(RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; a client that does not take it is left."""
+        self._served = True
+        self._waits_since = asyncio.get_running_loop().time()
         if self._takes_at_once(resp):
             return await super().finish_response(request, resp, start_time)
+        self._answers = True
         try:
             async with asyncio.timeout(self._listener.limits.answer_s):
                 return await super().finish_response(request, resp, start_time)
         except TimeoutError:
-            if self.transport is not None:
-                self.transport.abort()
-            self.force_close()
+            self.leave()
             return resp, True
+        finally:
+            self._answers = False
 
     def _takes_at_once(self, resp: web.StreamResponse) -> bool:
         """Tell whether an answer fits the buffer as it is: nobody waits for the client then, and no time is kept."""
@@ -151,10 +189,18 @@ def _refuse_all(transport: asyncio.Transport, refusal: Refusal) -> None:
 
 async def close_listener(server: asyncio.Server, listener: Listener) -> None:
     """Stop listening, and end the connections."""
+    loop = asyncio.get_running_loop()
+    for one in server.sockets:
+        # asyncio leaves those open that it has accepted and not yet handed over when its server closes.
+        loop.remove_reader(one.fileno())
+    await asyncio.sleep(0)
     server.close()
-    await listener.shutdown(0.1)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(2):
+            # Those that were just accepted begin in the loop's next rounds, and all of them end in later ones.
+            await asyncio.sleep(0)
+            while listener.open:
+                await listener.shutdown(0.1)
+                await asyncio.sleep(0)
             await server.wait_closed()
-    # Transports close in the loop's next rounds.
     await asyncio.sleep(0)

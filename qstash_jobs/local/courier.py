@@ -94,7 +94,7 @@ class Courier:
             address = read_address(url.host or "")
             # A name's addresses are the resolver's affair.
             if address is not None and not self._allow_link_local:
-                check_address(address, address)
+                check_address(url.host or "", address)
             async with self._session.request(
                 attempt.method,
                 url,
@@ -108,9 +108,7 @@ class Courier:
         except TimeoutError:
             return Answer(None, error=f"no answer within {attempt.timeout_s}s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            closed = _find_closed(error)
-            text = f"{closed}; not delivered" if closed else f"{type(error).__name__}: {error}"
-            return Answer(None, error=text[:500])
+            return Answer(None, error=_explain(error))
 
 
 class _Place:
@@ -121,6 +119,19 @@ class _Place:
     def __init__(self) -> None:
         self.turns = asyncio.Semaphore(AT_ONCE_EACH)
         self.wanted = 0
+
+
+def _explain(error: Exception) -> str:
+    """Say in a line why there is no answer."""
+    closed = _find_closed(error)
+    if closed:
+        return f"{closed}; not delivered"
+    if isinstance(error, aiohttp.ClientResponseError):
+        # The status in it is aiohttp's own: nobody answered with one.
+        text = f"the answer is not HTTP: {error.message}"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:500]
 
 
 def _find_closed(error: BaseException | None) -> ClosedAddressError | None:

@@ -11,8 +11,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-# RFC 6052: an IPv4 address inside an IPv6 one
-NAT64 = ip_network("64:ff9b::/96")
+# RFC 6052, 8215, 2765 and 4291 (2.5.5.1): an IPv4 address at the end of an IPv6 one
+WITH_IPV4 = tuple(ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96"))
 # Metadata services beside 169.254.0.0/16 and fe80::/10: AWS and Google by IPv6, Alibaba, Azure, Oracle
 METADATA = frozenset(
     ip_address(text)
@@ -37,10 +37,15 @@ def check_address(host: str, address: str) -> None:
 
 
 def read_address(host: str) -> str | None:
-    """Return a host that is an address already, or None where it is a name."""
+    """Return a host that is an address already, in whatever spelling, or None where it is a name."""
     try:
         return str(ip_address(host.partition("%")[0]))
     except ValueError:
+        pass
+    try:
+        # 2852039166, 0xa9fea9fe and 0251.0376.43518 are addresses to whoever connects
+        return socket.inet_ntoa(socket.inet_aton(host.rstrip(".")))
+    except (OSError, UnicodeError):
         return None
 
 
@@ -85,6 +90,6 @@ def _unwrap(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Addres
     if isinstance(address, IPv4Address):
         return [address]
     inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in NAT64:
+    if any(address in network for network in WITH_IPV4):
         inner.append(IPv4Address(int(address) & 0xFFFFFFFF))
     return [address, *(one for one in inner if one is not None)]

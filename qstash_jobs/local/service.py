@@ -47,7 +47,6 @@ class Service:
         try:
             await self._deliver_until_stopped(lambda: tell_url(url))
         finally:
-            self.engine.stop()
             await close_listener(server, listener)
             await self._close_state()
 
@@ -67,6 +66,8 @@ class Service:
         try:
             await self.stopping.wait()
         finally:
+            # Nothing is to be carried any more while the courier gives up what is under way.
+            self.engine.stop()
             if courier is not None:
                 await courier.close()
 

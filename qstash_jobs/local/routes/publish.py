@@ -10,6 +10,9 @@ from qstash_jobs.local.routes.destination import read_order
 from qstash_jobs.local.world.accept import Order, Prepared, Receipt, commit, prepare
 from qstash_jobs.local.world.refusal import Refusal
 
+# wire contract 21: how many the service takes is not known; more than these would keep everybody else waiting
+BATCH_MESSAGES = 10_000
+
 
 def publish(visit: Visit) -> Reply:
     """Answer `POST /v2/publish/{destination}`; with a cron expression, it makes a schedule."""
@@ -32,6 +35,8 @@ def batch(visit: Visit) -> Reply:
     items = read_json(visit.call.body)
     if not isinstance(items, list):
         raise Refusal(400, "invalid body: a batch is a JSON array of messages")
+    if len(items) > BATCH_MESSAGES:
+        raise _TOO_MANY
     world, account = visit.world, visit.account
     prepared: list[Prepared | Refusal] = []
     for number, item in enumerate(items):
@@ -44,13 +49,19 @@ def batch(visit: Visit) -> Reply:
             if world.switches.batch_failure == "whole":
                 raise
             prepared.append(refusal)
-    receipts = iter(commit(world, account, [one for one in prepared if isinstance(one, Prepared)]))
+    accepted = [one for one in prepared if isinstance(one, Prepared)]
+    if sum(len(one.endpoints) for one in accepted) > BATCH_MESSAGES:
+        raise _TOO_MANY
+    receipts = iter(commit(world, account, accepted))
     return write_json(
         [
             _show(visit, one, next(receipts)) if isinstance(one, Prepared) else _show_refusal(one)
             for one in prepared
         ]
     )
+
+
+_TOO_MANY = Refusal(400, f"invalid body: a batch of more than {BATCH_MESSAGES} messages")
 
 
 def _take_one(visit: Visit, *, destination: str, queue: str | None) -> Reply:
