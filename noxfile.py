@@ -48,6 +48,13 @@ def storm(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """The official SDK and `run` through the same mishaps; `-- --json benchmarks/chaos.json` keeps the figures."""
+    session.install(".[test]")
+    session.run("python", "benchmarks/chaos.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Speed, as ratios against peers in the same run; `-- --page` writes docs/performance.md, `-- --small` tries it."""
     # check-jsonschema is a peer, which nothing of the project needs; ajv-cli comes from npm where there is one

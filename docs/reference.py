@@ -5,6 +5,7 @@ true, and so does `tests/test_docs_reference.py`, which needs no cog.
 """
 
 import ast
+import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -237,6 +238,30 @@ def state_changes() -> str:
         for one in TRANSITIONS
     ]
     return _table(("from", "to", "when"), rows)
+
+
+CHAOS: Mapping[str, str] = {
+    "extra": "extra copies",
+    "false_errors": "told as failed, and accepted",
+    "false_successes": "told as published, and never accepted",
+    "lost": "never accepted, and nobody was told",
+    "in_doubt": "told as in doubt",
+    "failed": "told as failed, and so it is",
+}
+"""What `benchmarks/chaos.py` counts."""
+
+
+def chaos_figures() -> str:
+    """Write what `benchmarks/chaos.py` has measured, per mille of the messages."""
+    kept = json.loads((ROOT / "benchmarks" / "chaos.json").read_text(encoding="utf-8"))
+    sent = f"{kept['seeds']} × {kept['messages']:,} messages, {kept['share']:.0%} of the requests go wrong"
+    return f"{sent}; per mille of the messages:\n\n" + _table(
+        ("", *CHAOS.values()),
+        (
+            (one["client"], *(f"{1000 * one[name] / one['messages']:.1f}" for name in CHAOS))
+            for one in kept["figures"]
+        ),
+    )
 
 
 def _write_doubt(transition: Transition) -> str:
