@@ -119,7 +119,9 @@ def test_a_pull_request_shows_as_comment_and_summary_what_its_merge_does_and_the
     arguments = (runner.root / "gh.txt").read_text().splitlines()
     assert arguments[:3] == ["pr", "comment", "https://github.com/acme/billing/pull/7"]
     assert len([one for one in runner.server.requests() if one.method != "GET"]) == changing
-    assert "deleted 1" in run(runner, APPLY)
+    output = run(runner, APPLY)
+    assert "apply 3 changes, 1 deletion among them, to 127.0.0.1" in output
+    assert "created 1, updated 1, deleted 1" in output
     assert schedules(sdk) == {"billing-weekly": "0 4 * * 1", "billing-digest": "0 8 * * 1"}
 
 

@@ -1,7 +1,7 @@
 """`schedules next`: when each schedule fires, what a clock change does to it, and what all of it asks of the plan."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -56,6 +56,13 @@ def test_messages_are_counted_by_endpoint_retry_and_day(cli):
     assert (burden.deliveries, burden.attempts) == (31 * 96, 31 * 192)
     assert (burden.busiest_deliveries, burden.busiest_attempts) == (96, 192)
     assert burden.unknown_groups == ()
+
+
+def test_today_is_not_counted_because_part_of_it_is_over(cli):
+    burden = look(cli, datetime(2027, 6, 1, 23, 59, tzinfo=UTC)).burden
+    assert burden is not None
+    assert burden.busiest == date(2027, 6, 2)
+    assert burden.deliveries == 31 * 96
 
 
 def test_the_days_that_are_counted_are_those_on_which_it_fires():

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -93,13 +93,10 @@ def _firing(
 
 
 def _weigh(messages: Sequence[Message], session: Session, now: datetime) -> Burden | None:
-    """Count what is published in the days ahead; each schedule's days are those of its own zone."""
+    """Count what is published in the days ahead."""
     firings: dict[date, list[Message]] = {}
     for message in messages:
-        zone = _zone(message)
-        last = now.astimezone(zone).date() + timedelta(days=DAYS)
-        dates = read_cron(message.cron or "").dates(now, zone)
-        for day in takewhile(lambda one, last=last: one < last, dates):  # type: ignore[misc]
+        for day in _find_days(message, now):
             firings.setdefault(day, []).append(message)
     by_day = {day: _count(published, session) for day, published in firings.items()}
     if not by_day:
@@ -118,6 +115,17 @@ def _weigh(messages: Sequence[Message], session: Session, now: datetime) -> Burd
         messages_per_day=session.workspace.project.quota.get("messages_per_day"),
         unknown_groups=tuple(sorted(set[str]().union(*(one.unknown_groups for one in by_day.values())))),
     )
+
+
+def _find_days(message: Message, now: datetime) -> Iterator[date]:
+    """Find the days of its zone on which a schedule fires; not today, of which part is over."""
+    zone = _zone(message)
+    today = now.astimezone(zone).date()
+    for day in read_cron(message.cron or "").dates(now, zone):
+        if day > today + timedelta(days=DAYS):
+            return
+        if day > today:
+            yield day
 
 
 def _count(messages: Sequence[Message], session: Session) -> Demand:

@@ -205,7 +205,9 @@ class Talk:
         where = [self.service.name]
         where += [f"account {self.service.account}"] if self.service.account else []
         where += [self.workspace.project.environment] if self.workspace.project.environment else []
-        what = f"apply {count(len(plan.sent), 'change')} to {', '.join(where)}"
+        deletions = sum(change.action == "delete" for change in plan.sent)
+        among = f", {count(deletions, 'deletion')} among them," if deletions else ""
+        what = f"apply {count(len(plan.sent), 'change')}{among} to {', '.join(where)}"
         if not (self.given["yes"] or self.given["kept"] is not None):
             if not self.terminal.is_interactive:
                 raise UsageError(

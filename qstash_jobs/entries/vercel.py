@@ -36,7 +36,7 @@ def _read_entry(given: Any, base_url: str) -> Entry | LeftOut:
     path, cron = (given.get(name) if isinstance(given, dict) else None for name in ("path", "schedule"))
     if not isinstance(path, str) or not isinstance(cron, str) or not path.startswith("/"):
         return LeftOut(
-            source=source, line=0, reason="an entry has a `path` that begins with / and a `schedule`"
+            source=source, line=0, reason="an entry needs a `path` that begins with / and a `schedule`"
         )
     fault = explain_cron(cron)
     if fault is not None:

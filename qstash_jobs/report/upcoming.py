@@ -93,7 +93,7 @@ def write_firings_markdown(firings: Sequence[Firing]) -> Iterator[str]:
 
 def summarise_burden(burden: Burden) -> Iterator[str]:
     """Say what the days ahead ask of the plan; the last sentence is a warning where a day asks too much."""
-    yield f"in the next {burden.days} days: {_write_load(burden.deliveries, burden.attempts)}"
+    yield f"in the {burden.days} days after today: {_write_load(burden.deliveries, burden.attempts)}"
     yield (
         f"on the busiest day, {burden.busiest}: "
         f"{_write_load(burden.busiest_deliveries, burden.busiest_attempts)}{_write_limit(burden)}"
