@@ -21,7 +21,7 @@ from qstash_jobs.api.workspace import Workspace
 from qstash_jobs.boundary import Scope
 from qstash_jobs.errors import LockedError, StopError, UsageError
 from qstash_jobs.mask import Mask
-from qstash_jobs.plan.account import AccountPlan, Declared, Pruning
+from qstash_jobs.plan.account import Account, AccountPlan, Declared, Pruning
 from qstash_jobs.plan.kept import KeptPlan, find_differences
 from qstash_jobs.plan.verdict import Verdict
 from qstash_jobs.problem import Problem, Severity
@@ -91,35 +91,58 @@ def _apply(workspace: Workspace, wish: ApplyWish, tools: Tools, talk: ApplyTalk)
         refuse_part(workspace)
     mask = Mask({**tools.secrets, "QSTASH_TOKEN": tools.service.token})
     talk.use_mask(mask)
+    return make_as(aim_at(declared, wish), wish, tools, talk, mask=mask, problems=problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """What an account is to become."""
+
+    look: Callable[[Asking], AccountPlan]
+    """Asks the account, and plans what would make it so; StopError where it cannot be read."""
+    replan: Callable[[Account], AccountPlan]
+    """Plans the same with what was read back."""
+
+
+def aim_at(declared: Declared, wish: ApplyWish) -> Aim:
+    """Aim at what is declared."""
+    return Aim(
+        look=lambda asking: look(declared, asking, prunes=wish.pruning),
+        replan=replan(declared, prunes=wish.pruning),
+    )
+
+
+def make_as(
+    aim: Aim, wish: ApplyWish, tools: Tools, talk: ApplyTalk, *, mask: Mask, problems: Sequence[Problem] = ()
+) -> Applied:
+    """Show what would change, ask, change it, and read it back. `problems` are shown again with the plan's own."""
     asking = open_asking(tools.service, tools.clock, stopping=lambda: bool(talk.stopping()))
     try:
-        plan = look(declared, asking, prunes=wish.pruning)
+        plan = aim.look(asking)
         if plan.problems and _stop([*problems, *plan.problems], talk):
             return Applied(exit_code=2)
         shown = hide_plan(plan, mask)
         _hold_to(wish.kept, shown)
         talk.show_plan(shown)
-        _refuse_deletions(plan, wish)
+        refuse_deletions(plan, wish)
         if not plan.sent:
             return Applied(exit_code=0)
         if not talk.confirm(shown):
             return Applied(exit_code=0)
         # whoever was asked took a while, and queues are written whole: what is changed is what is there now
-        now = look(declared, asking, prunes=wish.pruning)
+        now = aim.look(asking)
         if now.checksum != plan.checksum:
             raise UsageError(
                 "the account was changed in the meantime; nothing was applied: look at the plan again"
             )
-        return _carry_out(now, declared, wish, asking, talk)
+        return _carry_out(now, aim, asking, talk)
     finally:
         asking.close()
 
 
-def _carry_out(
-    plan: AccountPlan, declared: Declared, wish: ApplyWish, asking: Asking, talk: ApplyTalk
-) -> Applied:
+def _carry_out(plan: AccountPlan, aim: Aim, asking: Asking, talk: ApplyTalk) -> Applied:
     verdicts = list(apply_changes(plan.sent, asking))
-    settled = read_back(verdicts, replan(declared, prunes=wish.pruning), asking)
+    settled = read_back(verdicts, aim.replan, asking)
     if isinstance(settled, Failed):
         unread = explain_unread(settled)
         talk.note(f"what was applied was not read back: {unread}")
@@ -160,7 +183,8 @@ def _hold_to(kept: KeptPlan | None, plan: AccountPlan) -> None:
         raise UsageError(f"this is not what was planned, and nothing was applied: {what}; plan again")
 
 
-def _refuse_deletions(plan: AccountPlan, wish: ApplyWish) -> None:
+def refuse_deletions(plan: AccountPlan, wish: ApplyWish) -> None:
+    """UsageError where so much would be deleted that it needs a second word, and that was not said."""
     reasons = () if wish.forces else plan.refusals()
     if reasons:
         raise UsageError(f"nothing was applied; --force deletes all the same: {'; '.join(reasons)}")

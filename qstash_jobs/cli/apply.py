@@ -1,6 +1,5 @@
 """`qstash-jobs apply`."""
 
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,18 +8,13 @@ import click
 
 from qstash_jobs.cli import options
 from qstash_jobs.cli.terminal import Terminal
-from qstash_jobs.value import dataclass
 
 if TYPE_CHECKING:
-    from qstash_jobs.api.applying import Applied, ApplyTalk, ApplyWish
-    from qstash_jobs.api.workspace import Workspace
+    from qstash_jobs.api.applying import ApplyWish
+    from qstash_jobs.api.workspace import Inputs, Workspace
     from qstash_jobs.api.world import Service
     from qstash_jobs.cli.signals import Stop
-    from qstash_jobs.mask import Mask
-    from qstash_jobs.plan.account import AccountPlan
     from qstash_jobs.plan.kept import KeptPlan
-    from qstash_jobs.plan.verdict import Verdict
-    from qstash_jobs.problem import Problem
 
 
 @click.command("apply")
@@ -83,6 +77,7 @@ def _apply(given: dict[str, Any], stop: "Stop") -> int:
     from qstash_jobs.api.wish import Tools
     from qstash_jobs.api.workspace import load
     from qstash_jobs.api.world import check_environment, clock_of, find_ledger, find_service, open_ledger
+    from qstash_jobs.cli.applying import Talk, name_place
     from qstash_jobs.cli.inputs import read_duration, read_inputs
     from qstash_jobs.cli.kept import read_plan_file
     from qstash_jobs.settings import Secrets, environment
@@ -112,12 +107,15 @@ def _apply(given: dict[str, Any], stop: "Stop") -> int:
             secrets=Secrets(environment(), workspace.inputs.secrets_dir),
         )
         talk = Talk(
-            given=given,
             terminal=terminal,
             stop=stop,
-            workspace=workspace,
-            service=service,
-            prunes=wish.prunes,
+            format_=given["format_"],
+            place=name_place(service, workspace.project.environment),
+            environment=workspace.project.environment,
+            files=workspace.files_read,
+            is_agreed=given["yes"] or kept is not None,
+            words="--yes, or name a plan with --plan FILE",
+            again=_list_words(workspace.inputs, prunes=wish.prunes, forces=given["force"]),
         )
         applied = apply(workspace, wish, tools, talk.bind())
         talk.sum_up(applied)
@@ -136,95 +134,10 @@ def _wish(
     return with_force(wish, given)
 
 
-@dataclass(slots=True, kw_only=True)
-class Talk:
-    """One apply as the command line sees it."""
-
-    given: dict[str, Any]
-    terminal: Terminal
-    stop: "Stop"
-    workspace: "Workspace"
-    service: "Service"
-    prunes: bool
-
-    def bind(self) -> "ApplyTalk":
-        from qstash_jobs.api.applying import ApplyTalk
-
-        return ApplyTalk(
-            show_problems=self._show_problems,
-            use_mask=self._use_mask,
-            show_plan=self._show_plan,
-            confirm=self._confirm,
-            tell=self._tell,
-            note=self.terminal.warn,
-            stopping=lambda: self.stop.exit_code,
-        )
-
-    def sum_up(self, applied: "Applied") -> None:
-        """Say what was done, and what to type next."""
-        from qstash_jobs.report.changes import summarise_verdicts
-
-        if applied.verdicts:
-            self.terminal.note(summarise_verdicts(applied.verdicts))
-            if any(one.state not in ("applied", "unstuck") for one in applied.verdicts):
-                refused = any(one.exit_code == 1 for one in applied.verdicts)
-                first = "mend what was refused; " if refused else ""
-                self.terminal.note(f"{first}what is left is done by the next one: {self._command()}")
-
-    def _command(self) -> str:
-        """Write the command that does the rest: a kept plan is of an account that was another."""
-        from qstash_jobs.report.escape import quote_shell
-
-        inputs = self.workspace.inputs
-        words = ["qstash-jobs", "apply", *inputs.paths]
-        words += ["--environment", inputs.environment] if inputs.environment else []
-        words += [word for pattern in inputs.jobs for word in ("--job", pattern)]
-        words += ["--prune"] if self.prunes else []
-        words += ["--force"] if self.given["force"] else []
-        return " ".join(map(quote_shell, words))
-
-    def _show_problems(self, problems: "Sequence[Problem]") -> None:
-        self.terminal.problems(list(problems), files=self.workspace.files_read)
-
-    def _use_mask(self, mask: "Mask") -> None:
-        self.terminal.mask = mask
-
-    def _show_plan(self, plan: "AccountPlan") -> None:
-        from qstash_jobs.report.changes import summarise_changes, write_changes
-
-        for line in write_changes(
-            plan.changes, width=self.terminal.error_width, colour=self.terminal.error_colour
-        ):
-            self.terminal.note(line)
-        self.terminal.note(summarise_changes(plan.changes))
-
-    def _confirm(self, plan: "AccountPlan") -> bool:
-        from qstash_jobs.errors import UsageError
-        from qstash_jobs.report.wording import count
-
-        where = [self.service.name]
-        where += [f"account {self.service.account}"] if self.service.account else []
-        where += [self.workspace.project.environment] if self.workspace.project.environment else []
-        deletions = sum(change.action == "delete" for change in plan.sent)
-        among = f", {count(deletions, 'deletion')} among them," if deletions else ""
-        what = f"apply {count(len(plan.sent), 'change')}{among} to {', '.join(where)}"
-        if not (self.given["yes"] or self.given["kept"] is not None):
-            if not self.terminal.is_interactive:
-                raise UsageError(
-                    f"nobody can be asked whether to {what}; say --yes, or name a plan with --plan FILE"
-                )
-            if not self.terminal.ask(f"{what}? [y/N] "):
-                self.terminal.warn("nothing was changed")
-                return False
-        else:
-            self.terminal.note(what)
-        self.stop.at_once = False
-        return True
-
-    def _tell(self, verdict: "Verdict") -> None:
-        from qstash_jobs.report.changes import write_verdict, write_verdict_json
-
-        if self.given["format_"] == "jsonl":
-            self.terminal.result(write_verdict_json(verdict, environment=self.workspace.project.environment))
-        else:
-            self.terminal.result(write_verdict(verdict, colour=self.terminal.colour))
+def _list_words(inputs: "Inputs", *, prunes: bool, forces: bool) -> list[str]:
+    """List the words of the command that does the rest: a kept plan is of an account that was another."""
+    words = ["qstash-jobs", "apply", *inputs.paths]
+    words += ["--environment", inputs.environment] if inputs.environment else []
+    words += [word for pattern in inputs.jobs for word in ("--job", pattern)]
+    words += ["--prune"] if prunes else []
+    return words + (["--force"] if forces else [])

@@ -19,10 +19,14 @@ class Owner:
 
     project: str
     environment: str
+    names_things: bool = True
+    """Whether its things are told by their names too; a copy has the names of what it is a copy of."""
 
     @property
     def prefix(self) -> str:
         """What the ids of its schedules begin with."""
+        if not self.names_things:
+            return ""
         # a project that is named by its git remote has slashes, which no schedule id may have (openapi.yaml)
         parts = (self.project.replace("/", "-"), self.environment)
         return "".join(f"{part}-" for part in parts if part)
@@ -47,7 +51,7 @@ class Owner:
 
     def has_named(self, name: str) -> bool:
         """Say whether a name begins as this project's do: it may still be another's."""
-        return bool(self.project) and name.startswith(self.prefix)
+        return bool(self.project) and self.names_things and name.startswith(self.prefix)
 
 
 def is_mark(label: str) -> bool:

@@ -1,7 +1,7 @@
 """A schedule as declared and as observed -> the Change between them. Pure; settings are always sent whole."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
@@ -201,8 +201,12 @@ def _pair(
     failed = message.failure_callback
     yield "failure_callback", observed.failure_callback, failed.url if failed else None
     yield from _pair_flow_controls(message, observed)
-    labels = [label for label in observed.labels if not is_mark(label)]
-    yield "labels", ", ".join(sorted(labels)) or None, ", ".join(sorted(set(message.labels))) or None
+    yield "labels", _join_labels(observed.labels), _join_labels(message.labels)
+
+
+def _join_labels(labels: Iterable[str]) -> str | None:
+    """Join labels less marks: whose a schedule is does not change what it is."""
+    return ", ".join(sorted({label for label in labels if not is_mark(label)})) or None
 
 
 def _is_url(observed: ObservedSchedule) -> bool:
