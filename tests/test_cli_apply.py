@@ -618,3 +618,17 @@ def test_a_plan_for_another_account_says_which_is_which(account, monkeypatch):
     assert answer.code == 2
     assert ", account defaultUser, and this is 127.0.0.1" in answer.err
     assert ", account other; choose the account and the environment of the plan, or plan again" in answer.err
+
+
+def test_a_schedule_of_a_group_that_there_is_none_of_is_refused_before_anything_is_changed(account):
+    text = GROUP + "schedules: {s: {cron: '0 4 * * *', url_group: ordres}}\n"
+    answer = account.apply(text)
+    assert answer.code == 2
+    assert (
+        "jobs/a.yaml:5:13: error: neither the account nor these files have a URL group ordres" in answer.err
+    )
+    assert "did you mean orders?" in answer.err
+    assert account.changing == []
+    account.sdk.url_group.upsert_endpoints("ordres", [{"url": "https://x.example.com"}])
+    applied(account.apply(text))
+    assert account.schedule("billing-s").destination == "ordres"

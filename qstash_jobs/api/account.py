@@ -80,4 +80,6 @@ def _kinds(declared: Declared, *, prunes: Pruning) -> tuple[Kind, ...]:
     if prunes != "nothing":
         return ALL_KINDS
     kinds = {"schedule", *(one.kind for one in declared.resources.resources)}
+    if any(one.message.url_group is not None for one in declared.schedules):
+        kinds.add("url_group")
     return tuple(kind for kind in ALL_KINDS if kind in kinds)

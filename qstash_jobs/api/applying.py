@@ -179,7 +179,10 @@ def _stop(problems: Sequence[Problem], talk: ApplyTalk) -> bool:
 def _hold_to(kept: KeptPlan | None, plan: AccountPlan) -> None:
     """Refuse to apply anything but the plan that was kept."""
     if kept is not None and kept.checksum != plan.checksum:
-        what = "; ".join(find_differences(kept, plan)) or "the order of its changes"
+        what = (
+            "; ".join(find_differences(kept, plan))
+            or "the order of its changes, or the file that it was kept in"
+        )
         raise UsageError(f"this is not what was planned, and nothing was applied: {what}; plan again")
 
 

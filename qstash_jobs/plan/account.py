@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
+from qstash_jobs.grammar import nearest
 from qstash_jobs.identity import settings_digest
 from qstash_jobs.plan.changes import Change, Kind
 from qstash_jobs.plan.flow_controls import plan_flow_control, plan_unpinning
@@ -98,7 +99,7 @@ def plan_account(declared: Declared, account: Account, *, prunes: Pruning) -> Ac
 
     What is not declared goes as far as `prunes` says; else it is listed.
     """
-    problems: list[Problem] = []
+    problems = list(_find_unknown_groups(declared, account))
     changes = [
         *_plan_groups(declared, account),
         *_plan_queues(declared, account),
@@ -146,6 +147,24 @@ def _plan_schedules(declared: Declared, account: Account, problems: list[Problem
             yield plan_schedule(schedule, observed, declared.owner)
         else:
             problems.append(_refuse_stranger(schedule))
+
+
+def _find_unknown_groups(declared: Declared, account: Account) -> Iterator[Problem]:
+    """Refuse schedules of groups that there are none of: QStash would take the name for a broken URL."""
+    known = {group.name for group in account.groups} | {
+        one.name for one in declared.resources.of("url_group")
+    }
+    for schedule in declared.schedules:
+        group = schedule.message.url_group
+        if group is not None and group not in known:
+            likely = nearest(group, sorted(known))
+            yield Problem(
+                location=schedule.location,
+                rule="url-group-unknown",
+                message=f"neither the account nor these files have a URL group {group}",
+                hint=f"did you mean {likely}?" if likely else "declare it under `url_groups`",
+                path=("schedules", schedule.key, "url_group"),
+            )
 
 
 def _refuse_stranger(schedule: DeclaredSchedule) -> Problem:
