@@ -327,7 +327,13 @@ def test_nothing_foreign_becomes_markup(qstash: StandIn, client: QStash, browser
         look(tab, qstash)
         tab.wait_for_selector(ROWS)
         assert tab.locator(ROWS).count() == len(HOSTILE)
-        for place in (*(f"#/messages/{one}" for one in ids), "#/letters", "#/queues", "#/schedules"):
+        for place in (
+            *(f"#/messages/{one}" for one in ids),
+            "#/letters",
+            "#/queues",
+            "#/groups",
+            "#/schedules",
+        ):
             tab.goto(f"{qstash.url}/{place}")
             tab.wait_for_timeout(100)
             made = (
@@ -389,8 +395,9 @@ def test_a_narrow_screen_shows_every_view_whole(
     client.message.publish(url=f"{HOOK}/{'a' * 500}", label=f"{'l' * 200},{RUN}", body="b" * 500)
     client.schedule.create(destination=f"{HOOK}/{'s' * 300}", cron="0 3 * * *")
     qstash.make_queue("q" * 150)
+    qstash.make_group("g" * 150, {"n" * 100: f"{HOOK}/{'g' * 300}"})
     [message] = qstash.messages()
-    with open_tab(browser, width=390, height=844, scheme=scheme) as tab:
+    with open_tab(browser, width=360, height=740, scheme=scheme) as tab:
         look(tab, qstash)
         tab.wait_for_selector(ROWS)
         for place in (
@@ -399,13 +406,14 @@ def test_a_narrow_screen_shows_every_view_whole(
             "letters",
             "schedules",
             "queues",
+            "groups",
             "publish",
         ):
             tab.goto(f"{qstash.url}/#/{place}")
             tab.wait_for_timeout(300)
-            assert tab.evaluate("document.documentElement.scrollWidth") == 390
-        wide = "[...document.querySelectorAll('nav a')].at(-1).getBoundingClientRect().right"
-        assert tab.evaluate(wide) <= 390
+            assert tab.evaluate("document.documentElement.scrollWidth") == 360
+            boxes = "[...document.querySelectorAll('nav a')].map(a => a.getBoundingClientRect().toJSON())"
+            assert all(box["left"] >= 0 and box["right"] <= 360 for box in tab.evaluate(boxes))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -437,23 +445,96 @@ def light(colour: str) -> float:
 
 def test_ten_thousand_messages_are_no_more_work_than_a_hundred(qstash: StandIn, tab: Any) -> None:
     for start in range(0, 10_000, 500):
-        batch = [{"destination": f"{HOOK}/{number}"} for number in range(start, start + 500)]
-        call = Request(
-            f"{qstash.url}/v2/batch",
-            data=json.dumps(batch).encode(),
-            headers={"Authorization": f"Bearer {qstash.token}"},
-        )
-        urlopen(call, timeout=30).close()
+        batch(qstash, *(f"{HOOK}/{number}" for number in range(start, start + 500)))
     assert len(qstash.messages()) == 10_000
     look(tab, qstash)
-    tab.get_by_text("9,900 older ones are not shown.").wait_for()
+    place = tab.locator(".pages span")
+    wait_for_text(place, "1 to 100 of 10,000")
     assert tab.locator(ROWS).count() == 100
-    for count in (200, 300, 400, 500):
-        tab.get_by_role("button", name="Show more").click()
-        tab.wait_for_function(f"() => document.querySelectorAll('tbody tr').length === {count}")
-    tab.get_by_text("Filters find them.").wait_for()
     tab.get_by_label("URL").fill("/hook/123")
     tab.wait_for_function("() => document.querySelectorAll('tbody tr').length === 11")
+    assert place.is_hidden()
+
+
+def wait_for_text(place: Any, text: str) -> None:
+    place.filter(has_text=re.compile(f"^{re.escape(text)}$")).wait_for()
+
+
+def batch(server: StandIn, *urls: str, **headers: str) -> None:
+    """Publish to each of them."""
+    names = {f"Upstash-{name}": value for name, value in headers.items()}
+    call = Request(
+        f"{server.url}/v2/batch",
+        data=json.dumps([{"destination": url, "headers": names} for url in urls]).encode(),
+        headers={"Authorization": f"Bearer {server.token}"},
+    )
+    urlopen(call, timeout=30).close()
+
+
+def test_older_messages_are_a_page_away_with_the_keyboard_and_stay_where_they_are(
+    qstash: StandIn, tab: Any
+) -> None:
+    batch(qstash, *(f"{HOOK}/{number}" for number in range(250)), Label="many")
+    look(tab, qstash)
+    place, rows = tab.locator(".pages span"), tab.locator(f"{ROWS} a")
+    wait_for_text(place, "1 to 100 of 250")
+    tab.get_by_role("button", name="Older").focus()
+    for text, first in (("101 to 200 of 250", 149), ("201 to 250 of 250", 49)):
+        tab.keyboard.press("Enter")
+        wait_for_text(place, text)
+        assert rows.first.inner_text() == f"{HOOK}/{first}"
+    # at the end, the key does no more
+    tab.keyboard.press("Enter")
+    batch(qstash, f"{HOOK}/new", Label="many")
+    wait_for_text(place, "202 to 251 of 251")
+    assert rows.first.inner_text() == f"{HOOK}/49"
+    tab.reload()
+    wait_for_text(place, "202 to 251 of 251")
+    for text in ("102 to 201 of 251", "2 to 101 of 251", "1 to 100 of 251"):
+        tab.get_by_role("button", name="Newer").click()
+        wait_for_text(place, text)
+    assert rows.first.inner_text() == f"{HOOK}/new"
+    assert "before" not in tab.url
+    tab.get_by_role("button", name="Older").click()
+    wait_for_text(place, "101 to 200 of 251")
+    # what is looked for is looked for among all
+    tab.get_by_label("URL").fill("/new")
+    tab.wait_for_function("() => document.querySelectorAll('tbody tr').length === 1")
+
+
+def test_older_dead_letters_are_a_page_away_and_all_are_delivered_again(qstash: StandIn, tab: Any) -> None:
+    qstash.add_fault("answer", status=500, times=230)
+    batch(qstash, *(f"{HOOK}/{number}" for number in range(230)), Retries="0")
+    qstash.deliveries()
+    look(tab, qstash, "#/letters")
+    place, cards = tab.locator(".pages span"), tab.locator(".card a")
+    wait_for_text(place, "1 to 100")
+    assert tab.locator("#letter-count").inner_text() == "100+"
+    for text, first in (("101 to 200", 129), ("201 to 230", 29)):
+        tab.get_by_role("button", name="Older").click()
+        wait_for_text(place, text)
+        assert cards.first.inner_text() == f"{HOOK}/{first}"
+    tab.get_by_role("button", name="Newer").click()
+    wait_for_text(place, "101 to 200")
+    tab.get_by_role("button", name="Deliver all again").click()
+    tab.get_by_text("230 delivered again, as new messages").wait_for()
+    tab.get_by_role("heading", name="No dead letters").wait_for()
+    assert sum(one.status == 200 for one in qstash.deliveries()) == 230
+
+
+def test_url_groups_show_their_endpoints_and_follow_them(qstash: StandIn, client: QStash, tab: Any) -> None:
+    look(tab, qstash, "#/groups")
+    tab.get_by_role("heading", name="No URL groups").wait_for()
+    qstash.make_group("customers", {"mail": f"{HOOK}/mail", "<b>crm</b>": f"{HOOK}/crm"})
+    client.url_group.upsert_endpoints("customers", [{"url": f"{HOOK}/plain"}])
+    card = tab.locator(".card", has_text="customers")
+    card.get_by_text("3 endpoints").wait_for()
+    assert card.locator("dt").all_inner_texts() == ["mail", "<b>crm</b>", "without a name"]
+    assert card.locator("dd").all_inner_texts() == [f"{HOOK}/mail", f"{HOOK}/crm", f"{HOOK}/plain"]
+    client.url_group.remove_endpoints("customers", [{"name": "mail"}, {"name": "<b>crm</b>"}])
+    card.get_by_text("1 endpoint", exact=True).wait_for()
+    client.url_group.delete("customers")
+    tab.get_by_role("heading", name="No URL groups").wait_for()
 
 
 def test_a_server_that_ends_is_said_to_be_gone(browser: Any) -> None:

@@ -2,13 +2,14 @@
 
 import { ask, findToken, Refused, session, useToken } from "/page/api.js";
 import { button, element, setText } from "/page/dom.js";
+import { groups } from "/page/groups.js";
 import { letters } from "/page/letters.js";
 import { messages } from "/page/messages.js";
 import { publish } from "/page/publish.js";
 import { queues } from "/page/queues.js";
 import { schedules } from "/page/schedules.js";
 
-const VIEWS = { messages, letters, schedules, queues, publish };
+const VIEWS = { messages, letters, schedules, queues, groups, publish };
 const EVERY_MS = 1000;
 // A server with much to look through is asked less often.
 const SHARE = 10;

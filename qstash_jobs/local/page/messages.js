@@ -3,11 +3,11 @@
 import { ask } from "/page/api.js";
 import { button, element, keep, setText, short } from "/page/dom.js";
 import { detail } from "/page/detail.js";
+import { pages } from "/page/pages.js";
 import { GROUPS, setState } from "/page/states.js";
 import { ago, clock } from "/page/time.js";
 
 const PAGE = 100;
-const MOST = 500;
 const RUN = "qj-r-";
 const RUNS = 50;
 
@@ -15,7 +15,6 @@ export function messages({ content, tell, act }) {
   let filters = new URLSearchParams();
   let answer = null;
   let asked = "";
-  let most = PAGE;
   let chosen = "";
   const runs = new Set();
 
@@ -40,9 +39,9 @@ export function messages({ content, tell, act }) {
     element("thead", {}, element("tr", {}, ...["State", "Destination", "Answer", "When"].map(heading))),
     body,
   );
-  const foot = element("p", { className: "foot" });
+  const foot = pages({ newer: () => turn(answer.beforeNewer), older: () => turn(answer.beforeOlder) });
   const empty = element("div", { className: "empty" });
-  const list = element("section", { className: "list", ariaLabel: "Messages" }, tabs, bar, table, empty, foot);
+  const list = element("section", { className: "list", ariaLabel: "Messages" }, tabs, bar, table, empty, foot.node);
   const side = element("aside", { className: "side", hidden: true, ariaLabel: "One message" });
   content.append(element("div", { className: "split" }, list, side));
   const one = detail({ side, act, tell, close });
@@ -59,9 +58,19 @@ export function messages({ content, tell, act }) {
 
   function setFilter(name, value) {
     const next = new URLSearchParams(filters);
+    next.delete("before");
     if (value) next.set(name, value);
     else next.delete(name);
     go(next);
+  }
+
+  /** Show those before a message; without one, the newest. */
+  function turn(before) {
+    const next = new URLSearchParams(filters);
+    if (before === null) next.delete("before");
+    else next.set("before", before);
+    go(next);
+    scrollTo(0, 0);
   }
 
   function go(next, id = chosen) {
@@ -79,8 +88,7 @@ export function messages({ content, tell, act }) {
     chosen = place.id;
     if (document.activeElement !== url) url.value = filters.get("url") ?? "";
     if (document.activeElement !== label) label.value = filters.get("label") ?? "";
-    most = PAGE;
-    clear.hidden = !filters.size;
+    clear.hidden = ![...filters.keys()].some((name) => name !== "before");
     side.hidden = !chosen;
     content.firstElementChild.classList.toggle("with-side", Boolean(chosen));
     one.open(chosen);
@@ -100,7 +108,7 @@ export function messages({ content, tell, act }) {
 
   function currentQuery() {
     const query = new URLSearchParams(filters);
-    query.set("count", most);
+    query.set("count", PAGE);
     return query.toString();
   }
 
@@ -194,23 +202,24 @@ export function messages({ content, tell, act }) {
   function drawFoot() {
     const group = filters.get("group");
     const counted = group ? (answer.counts[group] ?? 0) : Object.values(answer.counts).reduce((a, b) => a + b, 0);
-    const missing = counted - answer.messages.length;
+    const first = answer.newer + 1;
+    const last = answer.newer + answer.messages.length;
+    const many = counted.toLocaleString("en");
     table.hidden = !answer.messages.length;
     empty.hidden = Boolean(answer.messages.length);
-    if (!answer.messages.length && empty.dataset.for !== String(Boolean(answer.total))) {
-      empty.dataset.for = String(Boolean(answer.total));
-      empty.replaceChildren(...(answer.total ? nothingFits() : nothingYet()));
+    const why = !answer.total ? "nothing" : answer.newer ? "nothing older" : "nothing fits";
+    if (!answer.messages.length && empty.dataset.why !== why) {
+      empty.dataset.why = why;
+      empty.replaceChildren(...{ nothing: nothingYet, "nothing older": nothingOlder, "nothing fits": nothingFits }[why]());
     }
-    foot.hidden = missing <= 0;
-    if (missing <= 0) return;
-    foot.replaceChildren(
-      `${missing.toLocaleString("en")} older ${missing === 1 ? "one is" : "ones are"} not shown. `,
-      most < MOST
-        ? button("Show more", () => { most = Math.min(MOST, most + PAGE); refresh().catch(() => {}); }, { className: "quiet" })
-        : "Filters find them.",
-    );
+    foot.draw({
+      says: answer.messages.length ? `${first.toLocaleString("en")} to ${last.toLocaleString("en")} of ${many}` : `of ${many}`,
+      hasNewer: answer.newer > 0,
+      hasOlder: last < counted,
+    });
   }
 
+  const nothingOlder = () => [element("h2", {}, "Nothing older"), element("p", {}, "What was here is not remembered any more.")];
   const nothingFits = () => [
     element("h2", {}, "Nothing fits"),
     element("p", {}, "No message that is remembered passes these filters. "),

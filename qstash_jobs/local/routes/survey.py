@@ -34,6 +34,9 @@ def _list(visit: Visit) -> Reply:
             "total": found.total,
             "counts": found.counts,
             "deadLetters": len(account.dead),
+            "newer": found.newer,
+            "beforeNewer": found.before_newer,
+            "beforeOlder": found.messages[-1].number if found.messages else None,
             "messages": [show_line(message) for message in found.messages],
         }
     )

@@ -1,6 +1,6 @@
 """The messages of an account, as a person looks at them: filtered, newest first, counted by state."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -31,22 +31,42 @@ class Survey:
     """How many of those that are selected are in each group, whichever groups are asked for."""
     total: int
     """How many are remembered."""
+    newer: int
+    """How many come before these, in the group that is asked for."""
+    before_newer: int | None
+    """What the page before this one is asked for with, as `before`; None: it is the first, or there is none."""
 
 
 def survey_messages(account: Account, query: Query) -> Survey:
-    """Read what a query selects by `group`, `url` and `label`, which are parts of words; raises Refusal."""
+    """Read what a query selects by `group`, `url` and `label`, which are parts of words; raises Refusal.
+
+    `before` is the number of a message, of which it may be that nobody remembers it: only older ones are shown.
+    """
     wanted = _first(query, "group")
     if wanted and wanted not in GROUPS:
         raise Refusal(400, f"invalid group: it is one of {', '.join(GROUPS)}")
     most = read_count(query, default=PAGE, most=LARGEST_PAGE)
+    before = read_number(query, "before")
     counts: Counter[str] = Counter()
     found: list[Message] = []
+    newer, page_before = 0, deque[int](maxlen=most + 1)
     for message in _select(account, query):
         group = group_of(message)
         counts[group] += 1
-        if len(found) < most and wanted in ("", group):
+        if wanted not in ("", group):
+            continue
+        if before is not None and message.number >= before:
+            newer += 1
+            page_before.append(message.number)
+        elif len(found) < most:
             found.append(message)
-    return Survey(messages=found, counts=counts, total=len(account.messages))
+    return Survey(
+        messages=found,
+        counts=counts,
+        total=len(account.messages),
+        newer=newer,
+        before_newer=page_before[0] if len(page_before) > most else None,
+    )
 
 
 def group_of(message: Message) -> str:
