@@ -5,10 +5,16 @@ import pty
 import select
 import sys
 import time
+from collections.abc import Callable
 
 
-def talk(*words: str, typed: bytes | None = b"", width: int = 80) -> tuple[int, str]:
-    """Run a command, type something at its question (None: Ctrl-C), and return the ending and all that was seen."""
+def talk(
+    *words: str, typed: bytes | None = b"", width: int = 80, before: Callable[[], None] = lambda: None
+) -> tuple[int, str]:
+    """Run a command, type something at its question (None: Ctrl-C), and return the ending and all that was seen.
+
+    `before` is called when it has asked, and nothing has been typed.
+    """
     child, terminal = pty.fork()
     if child == 0:
         os.execve(
@@ -30,6 +36,7 @@ def talk(*words: str, typed: bytes | None = b"", width: int = 80) -> tuple[int, 
         seen += piece or b""
         if b"[y/N] " in seen and not asked:
             asked = True
+            before()
             os.write(terminal, b"\x03" if typed is None else typed)
     _, status = os.waitpid(child, 0)
     os.close(terminal)
