@@ -19,6 +19,9 @@ from qstash_jobs.wire.resources.groups import ObservedGroup
 from qstash_jobs.wire.resources.queues import ObservedQueue
 from qstash_jobs.wire.resources.schedules import ObservedSchedule
 
+STRANGER = "schedule-stranger"
+"""The rule id of a schedule that has an id of ours and no mark."""
+
 PRUNED_SHARE, PRUNED_LEAST = 0.3, 3
 """More than this share of what is the project's, and more than this many, are not deleted without a second word."""
 
@@ -170,7 +173,7 @@ def _find_unknown_groups(declared: Declared, account: Account) -> Iterator[Probl
 def _refuse_stranger(schedule: DeclaredSchedule) -> Problem:
     return Problem(
         location=schedule.location,
-        rule="schedule-stranger",
+        rule=STRANGER,
         message=f"the account has a schedule {schedule.id} that this project did not make",
         hint=f"give this one another key, or take that one over with `schedule_id: {schedule.id}`",
         path=("schedules", schedule.key),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from qstash_jobs.plan.account import Account, AccountPlan
+from qstash_jobs.plan.account import STRANGER, Account, AccountPlan
 from qstash_jobs.plan.changes import Kind
 from qstash_jobs.plan.verdict import Verdict
 from qstash_jobs.reconcile.asking import Asking, Failed
@@ -63,10 +63,20 @@ def read_back(
         now = plan(account)
         waiting = {
             (change.kind, change.name): tuple(one.field for one in change.fields) for change in now.waiting
-        }
+        } | _find_unmarked(verdicts, now)
         if not sent & waiting.keys() or asking.stopping():
             break
     return [_settle(one, waiting) for one in verdicts]
+
+
+def _find_unmarked(verdicts: Sequence[Verdict], now: AccountPlan) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Find what was written and came back without the project's mark: the next apply would take it for a stranger's."""
+    keys = {problem.path[1] for problem in now.problems if problem.rule == STRANGER}
+    return {
+        _name(one): ("labels",)
+        for one in verdicts
+        if one.change.kind == "schedule" and one.change.action != "delete" and one.change.key in keys
+    }
 
 
 def _name(verdict: Verdict) -> tuple[str, str]:
