@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from markdown_page import Page
 from qstash import QStash
 
 PROJECT = "project: billing\n"
@@ -632,3 +633,36 @@ def test_a_schedule_of_a_group_that_there_is_none_of_is_refused_before_anything_
     account.sdk.url_group.upsert_endpoints("ordres", [{"url": "https://x.example.com"}])
     applied(account.apply(text))
     assert account.schedule("billing-s").destination == "ordres"
+
+
+def test_the_summary_of_a_pipeline_has_what_failed_first_and_what_to_do_next(account):
+    account.cli.write("jobs/b.yaml", "queues: {mails: {parallelism: 10000}}\n")
+    answer = account.apply(NIGHTLY, "--format", "markdown")
+    assert answer.code == 1
+    page = Page(answer.out)
+    assert page.text.startswith("qstash-jobs apply\n")
+    assert "created 1, failed 1" in page.text
+    assert "mend what was refused; what is left is done by the next one: qstash-jobs apply jobs" in page.text
+    _, failed, made = page.cells
+    assert failed[:3] == ["failed create", "queue", "mails"]
+    assert "412 quota maxQueueParallelism exceeded" in failed[3]
+    assert failed[4] == "jobs/b.yaml:1"
+    assert made == ["created", "schedule", "nightlyin the account billing-nightly", "", "jobs/a.yaml:2"]
+    assert "created schedule nightly" in answer.err
+
+
+def test_the_summary_of_a_pipeline_says_why_nothing_was_applied(account):
+    wrong = account.apply(
+        "schedules: {a: {cron: '61 * * * *', url: https://example.com}}\n", "--format", "markdown"
+    )
+    assert wrong.code == 2
+    assert "nothing was applied: 1 error in 1 file" in Page(wrong.out).text
+    assert "jobs/a.yaml:1:23" in Page(wrong.out).code
+    applied(account.apply(NIGHTLY))
+    same = applied(account.apply(NIGHTLY, "--format", "markdown"))
+    assert "nothing would change in the account; 1 unchanged" in Page(same.out).text
+    account.plan("--out", "plan.json")
+    account.sdk.schedule.delete("billing-nightly")
+    other = account.cli("apply", "--plan", "plan.json", "--format", "markdown")
+    assert other.code == 2
+    assert "this is not what was planned, and nothing was applied" in Page(other.out).text

@@ -197,6 +197,7 @@ def test_what_is_refused_in_the_middle_is_told_as_the_page_says_and_the_rest_is_
     runner.write("jobs/queue.yaml", "queues: {mails: {parallelism: 10000}}\n")
     [(code, output)] = runner.run(APPLY, DIGEST_TOKEN="s3cret-digest")
     assert code == 1
+    assert [cells[0] for cells in runner.summary.cells][:2] == ["", "failed create"]
     said = " ".join((DOCS / PAGE).read_text().split())
     [line] = [one for one in output.splitlines() if one.startswith("failed ")]
     assert line.partition("  ")[0] in said

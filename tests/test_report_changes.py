@@ -10,7 +10,9 @@ from markdown_page import Page
 
 from qstash_jobs.plan.changes import Change, FieldChange
 from qstash_jobs.plan.schedules import UNSEEN
+from qstash_jobs.plan.verdict import Verdict
 from qstash_jobs.problem import Location
+from qstash_jobs.report.applied import write_applied_markdown
 from qstash_jobs.report.changes import summarise_changes, write_changes, write_changes_jsonl
 from qstash_jobs.report.changes_markdown import MOST_CHARACTERS, write_changes_markdown
 from qstash_jobs.report.escape import UNSAFE
@@ -194,3 +196,17 @@ def test_the_sum_says_first_what_nobody_gets_back() -> None:
     changes = [CREATED, UPDATED, DELETED, UNCHANGED]
     assert summarise_changes(changes) == "would delete 1, update 1, create 1 in the account; 1 unchanged"
     assert summarise_changes([UNCHANGED]) == "nothing would change in the account; 1 unchanged"
+
+
+@settings(deadline=None)
+@given(reason=TEXT, said=TEXT, advice=TEXT)
+def test_nothing_that_qstash_said_leaves_its_place_in_the_summary_of_an_apply(
+    reason: str, said: str, advice: str
+) -> None:
+    failed = Verdict(change=UPDATED, state="failed", reason=reason, exit_code=1)
+    made = Verdict(change=CREATED, state="applied")
+    lines = write_applied_markdown([made, failed], said=said, advice=advice)
+    seen = Page("\n".join(lines))
+    assert set(seen.tags) <= {"h2", "p", "table", "thead", "tbody", "tr", "th", "td", "code", "br"}
+    assert [cells[0] for cells in seen.cells] == ["", "failed update", "created"]
+    assert [len(cells) for cells in seen.cells] == [5, 5, 5]

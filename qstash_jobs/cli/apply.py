@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["text", "jsonl"]),
+    type=click.Choice(["text", "jsonl", "markdown"]),
     default="text",
     show_default=True,
     envvar="QSTASH_JOBS_FORMAT",
-    help="For people, or a JSON line for each change.",
+    help="For people; a JSON line for each change; for the summary of a pipeline.",
 )
 def command(**given: Any) -> int:
     """Make schedules, URL groups, queues and flow controls as the files declare them.
@@ -80,6 +80,7 @@ def _apply(given: dict[str, Any], stop: "Stop") -> int:
     from qstash_jobs.cli.applying import Talk, name_place
     from qstash_jobs.cli.inputs import read_duration, read_inputs
     from qstash_jobs.cli.kept import read_plan_file
+    from qstash_jobs.errors import StopError
     from qstash_jobs.settings import Secrets, environment
 
     terminal = Terminal()
@@ -117,7 +118,11 @@ def _apply(given: dict[str, Any], stop: "Stop") -> int:
             words="--yes, or name a plan with --plan FILE",
             again=_list_words(workspace.inputs, prunes=wish.prunes, forces=given["force"]),
         )
-        applied = apply(workspace, wish, tools, talk.bind())
+        try:
+            applied = apply(workspace, wish, tools, talk.bind())
+        except StopError as error:
+            talk.conclude(said=str(error))
+            raise
         talk.sum_up(applied)
     return applied.exit_code
 

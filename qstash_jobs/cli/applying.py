@@ -43,6 +43,9 @@ class Talk:
     """What says yes on the command line."""
     again: Sequence[str]
     """The words of the command that does what is left."""
+    _problems: "Sequence[Problem]" = ()
+    _untouched: str | None = None
+    """Why nothing was done, where nothing was."""
 
     def bind(self) -> "ApplyTalk":
         from qstash_jobs.api.applying import ApplyTalk
@@ -59,20 +62,47 @@ class Talk:
 
     def sum_up(self, applied: "Applied") -> None:
         """Say what was done, and what to type next."""
-        from qstash_jobs.report.changes import summarise_verdicts
-        from qstash_jobs.report.escape import quote_shell
+        from qstash_jobs.report.applied import summarise_verdicts
 
         if applied.verdicts:
             self.terminal.note(summarise_verdicts(applied.verdicts))
-            if any(one.state not in ("applied", "unstuck") for one in applied.verdicts):
-                refused = any(one.exit_code == 1 for one in applied.verdicts)
-                first = "mend what was refused; " if refused else ""
-                self.terminal.note(
-                    f"{first}what is left is done by the next one: {' '.join(map(quote_shell, self.again))}"
-                )
+        advice = self._advise(applied)
+        if advice is not None:
+            self.terminal.note(advice)
+        self.conclude(verdicts=applied.verdicts, said=self._untouched, advice=advice)
+
+    def conclude(
+        self, *, verdicts: "Sequence[Verdict]" = (), said: str | None = None, advice: str | None = None
+    ) -> None:
+        """Write the document of the Markdown format; `said` is why nothing was done, or what broke it off."""
+        from qstash_jobs.report.applied import write_applied_markdown
+
+        if self.format_ == "markdown":
+            lines = write_applied_markdown(
+                verdicts,
+                verb=self.verb,
+                environment=self.environment,
+                said=said,
+                problems=self._problems,
+                advice=advice,
+            )
+            self.terminal.results(lines)
+
+    def _advise(self, applied: "Applied") -> str | None:
+        from qstash_jobs.report.escape import quote_shell
+
+        if all(one.state in ("applied", "unstuck") for one in applied.verdicts):
+            return None
+        refused = any(one.exit_code == 1 for one in applied.verdicts)
+        first = "mend what was refused; " if refused else ""
+        return f"{first}what is left is done by the next one: {' '.join(map(quote_shell, self.again))}"
 
     def _show_problems(self, problems: "Sequence[Problem]") -> None:
-        self.terminal.problems(list(problems), files=self.files)
+        from qstash_jobs.report.problems import summarise_problems
+
+        self._problems = problems
+        if self.terminal.problems(list(problems), files=self.files):
+            self._untouched = f"nothing was applied: {summarise_problems(problems, files=self.files)}"
 
     def _use_mask(self, mask: "Mask") -> None:
         self.terminal.mask = mask
@@ -84,7 +114,9 @@ class Talk:
             plan.changes, width=self.terminal.error_width, colour=self.terminal.error_colour
         ):
             self.terminal.note(line)
-        self.terminal.note(summarise_changes(plan.changes))
+        summary = summarise_changes(plan.changes)
+        self._untouched = None if plan.sent else summary
+        self.terminal.note(summary)
 
     def _confirm(self, plan: "AccountPlan") -> bool:
         from qstash_jobs.errors import UsageError
@@ -97,7 +129,8 @@ class Talk:
             if not self.terminal.is_interactive:
                 raise UsageError(f"nobody can be asked whether to {what}; say {self.words}")
             if not self.terminal.ask(f"{what}? [y/N] "):
-                self.terminal.warn("nothing was changed")
+                self._untouched = "nothing was changed"
+                self.terminal.warn(self._untouched)
                 return False
         else:
             self.terminal.note(what)
@@ -105,9 +138,12 @@ class Talk:
         return True
 
     def _tell(self, verdict: "Verdict") -> None:
-        from qstash_jobs.report.changes import write_verdict, write_verdict_json
+        from qstash_jobs.report.applied import write_verdict, write_verdict_json
 
-        if self.format_ == "jsonl":
-            self.terminal.result(write_verdict_json(verdict, environment=self.environment))
-        else:
-            self.terminal.result(write_verdict(verdict, colour=self.terminal.colour))
+        match self.format_:
+            case "jsonl":
+                self.terminal.result(write_verdict_json(verdict, environment=self.environment))
+            case "markdown":
+                self.terminal.note(write_verdict(verdict, colour=self.terminal.error_colour))
+            case _:
+                self.terminal.result(write_verdict(verdict, colour=self.terminal.colour))

@@ -1,4 +1,4 @@
-"""Changes to an account, planned and made -> text for people, a JSON line each, and the sentences that sum them up.
+"""Planned changes to an account -> text for people, a JSON line each, and the sentence that sums them up.
 
 Secrets have to be masked already (`plan.changes.hide_change`), because values are cut here.
 """
@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from qstash_jobs.plan.account import NOT_OURS, UNDECLARED
 from qstash_jobs.plan.changes import Action, Change, FieldChange, Kind
 from qstash_jobs.plan.schedules import UNSEEN
-from qstash_jobs.plan.verdict import State, Verdict
 from qstash_jobs.report.difference import NOT_SHOWN, OTHER_VALUE, is_hidden, name_field, show_sides
 from qstash_jobs.report.escape import escape, write_json
 from qstash_jobs.report.layout import Style, cell_width, cut, pad, paint
@@ -134,69 +133,3 @@ def _write_field(field: FieldChange, action: Action, *, label_width: int, width:
     else:
         yield cut(label + old, width)
         yield cut(f"  {pad('', label_width - len(ARROW))}{ARROW} {new}{remark}", width)
-
-
-# what was done
-
-STATES: dict[State, Style] = {
-    "applied": "good",
-    "partial": "bad",
-    "failed": "bad",
-    "uncertain": "bad",
-    "pending": "dim",
-    "unstuck": "warn",
-}
-WORDS: dict[State, str] = {
-    "applied": "applied",
-    "partial": "in part",
-    "failed": "failed",
-    "uncertain": "uncertain",
-    "pending": "not done",
-    "unstuck": "not shown",
-}
-DONE: dict[Action, str] = {
-    "create": "created",
-    "update": "updated",
-    "delete": "deleted",
-    # the account does not show it
-    "unchanged": "set again",
-}
-
-_ATTEMPTS: dict[Action, str] = {"unchanged": "set again"}
-
-
-def write_verdict(verdict: Verdict, *, colour: bool = False) -> str:
-    """Write what became of one change, in a line."""
-    change = verdict.change
-    word = DONE[change.action] if verdict.state == "applied" else WORDS[verdict.state]
-    reason = "" if verdict.reason is None else f": {escape(verdict.reason)}"
-    what = "" if verdict.state == "applied" else f"{_ATTEMPTS.get(change.action, change.action)} "
-    place = "" if change.location is None else f"  {escape(change.location.file)}:{change.location.line}"
-    return f"{paint(word, STATES[verdict.state], colour=colour)} {what}{escape(name_thing(change))}{reason}{place}"
-
-
-def write_verdict_json(verdict: Verdict, *, environment: str = "") -> str:
-    """Write what became of one change as a JSON line."""
-    change = verdict.change
-    return write_json(
-        {
-            "kind": change.kind,
-            "key": change.key,
-            "name": change.name,
-            "action": change.action,
-            "state": verdict.state,
-            "reason": verdict.reason,
-            "changes": [{"field": one.field, "old": one.old, "new": one.new} for one in change.fields],
-            "file": change.location.file if change.location else None,
-            "line": change.location.line if change.location else None,
-            "environment": environment or None,
-        }
-    )
-
-
-def summarise_verdicts(verdicts: Sequence[Verdict]) -> str:
-    """Say what was done: `created 1, updated 2, failed 1, not done 3`."""
-    done = Counter(DONE[one.change.action] for one in verdicts if one.state == "applied")
-    left = Counter(WORDS[one.state] for one in verdicts if one.state != "applied")
-    parts = [f"{word} {done[word]:,}" for word in DONE.values() if done[word]]
-    return ", ".join([*parts, *(f"{word} {left[word]:,}" for word in WORDS.values() if left[word])])
