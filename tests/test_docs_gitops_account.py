@@ -225,6 +225,7 @@ def test_each_environment_has_its_own_schedules(runner, sdk):
         "billing-staging-nightly",
     ]
     run(runner, DRIFT, **tokens)
+    assert "Left alone, not this project's in staging: schedule billing-production-" in runner.summary.text
     sdk.schedule.delete("billing-staging-nightly")
     assert [code for code, _ in runner.run(DRIFT, **tokens)] == [8]
 

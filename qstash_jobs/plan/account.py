@@ -180,6 +180,11 @@ def _refuse_stranger(schedule: DeclaredSchedule) -> Problem:
     )
 
 
+def is_others(change: Change) -> bool:
+    """Say whether what is left alone is not known to be this project's."""
+    return change.notes == (UNDECLARED,) or any(note.startswith(NOT_OURS) for note in change.notes)
+
+
 def _plan_rest(declared: Declared, account: Account, *, prunes: Pruning) -> Iterator[Change]:
     """Yield what no file declares: deletions of what is the project's own, and everybody else's, left alone."""
     rest = _Rest(declared, account)
@@ -192,15 +197,17 @@ def _plan_rest(declared: Declared, account: Account, *, prunes: Pruning) -> Iter
                 key=change.key,
                 name=change.name,
                 action="unmanaged",
-                notes=(_say_why(change, is_own=is_own),),
+                notes=(_say_why(change, declared.owner, is_own=is_own),),
                 needs_force=change.needs_force if is_own else None,
             )
 
 
-def _say_why(change: Change, *, is_own: bool) -> str:
+def _say_why(change: Change, owner: Owner, *, is_own: bool) -> str:
     """Say why a thing is left alone, and how it would go."""
+    if not is_own and change.kind == "schedule":
+        return f"{NOT_OURS} in {owner.environment}" if owner.environment else NOT_OURS
     if not is_own:
-        return NOT_OURS if change.kind == "schedule" else UNDECLARED
+        return UNDECLARED
     if change.needs_force is None:
         return f"{UNDECLARED}; `apply --prune` deletes it"
     return f"{UNDECLARED}; `apply --prune --force` deletes it: {change.needs_force}"

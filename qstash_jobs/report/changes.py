@@ -6,7 +6,7 @@ Secrets have to be masked already (`plan.changes.hide_change`), because values a
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from qstash_jobs.plan.account import NOT_OURS, UNDECLARED
+from qstash_jobs.plan.account import is_others
 from qstash_jobs.plan.changes import Action, Change, FieldChange, Kind
 from qstash_jobs.plan.schedules import UNSEEN
 from qstash_jobs.report.difference import NOT_SHOWN, OTHER_VALUE, is_hidden, name_field, show_sides
@@ -61,7 +61,7 @@ def count_kinds(found: Mapping[tuple[Action, Kind], int], action: Action) -> str
 
 def _write_others(others: Sequence[Change]) -> Iterator[str]:
     """Write a line for each thing that is left alone; the project's own first, as somebody may have forgotten it."""
-    ordered = sorted(others, key=lambda other: other.notes in ((NOT_OURS,), (UNDECLARED,)))
+    ordered = sorted(others, key=is_others)
     for other in ordered[:MOST_OTHERS]:
         yield f"left alone: {escape(name_thing(other))}: {escape('; '.join(other.notes))}"
     if len(ordered) > MOST_OTHERS:

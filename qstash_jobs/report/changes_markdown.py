@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from qstash_jobs.plan.account import NOT_OURS, UNDECLARED
+from qstash_jobs.plan.account import is_others
 from qstash_jobs.plan.changes import Action, Change, FieldChange, Kind
 from qstash_jobs.plan.schedules import UNSEEN
 from qstash_jobs.report.changes import KINDS, count_kinds
@@ -118,15 +118,12 @@ def _write_unknown(changes: Sequence[Change]) -> Iterator[str]:
 
 def _write_others(changes: Sequence[Change]) -> Iterator[str]:
     """Write what is left alone, by the reason; the project's own first, as somebody may have forgotten it."""
-    others = [change for change in changes if change.action == "unmanaged"]
-    reasons = sorted(
-        {"; ".join(other.notes) for other in others},
-        key=lambda reason: (reason in (NOT_OURS, UNDECLARED), reason),
-    )
-    for reason in reasons:
-        names = [
-            f"{KINDS[one.kind]} {write_code(one.name)}" for one in others if "; ".join(one.notes) == reason
-        ]
+    others = sorted((change for change in changes if change.action == "unmanaged"), key=is_others)
+    groups: dict[str, list[str]] = {}
+    for other in others:
+        name = f"{KINDS[other.kind]} {write_code(other.name)}"
+        groups.setdefault("; ".join(other.notes), []).append(name)
+    for reason, names in groups.items():
         more = f" and {len(names) - MOST_OTHERS:,} more" if len(names) > MOST_OTHERS else ""
         yield f"Left alone, {write_prose(reason)}: {', '.join(names[:MOST_OTHERS])}{more}"
         yield ""
