@@ -65,7 +65,7 @@ def test_every_method_of_the_javascript_client_works_and_its_receiver_takes_ever
         )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    # It talks to language models, by another path.
-    assert said["uncalled"] == ["client.chat"]
+    # Not QStash's API: one talks to language models, by another path, the other is of the workflows built on it.
+    assert said["uncalled"] == ["client.chat", "workflow.cancel"]
     assert len(said["called"]) == 42
     assert said["deliveries"] > 30
