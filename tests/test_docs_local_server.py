@@ -22,6 +22,10 @@ from qstash_jobs.local import Switches, start_server
 from qstash_jobs.local.routes import ROUTES
 from qstash_jobs.local.world.faults import COMMON, FAMILIES, KINDS
 
+WAIT_S = 60
+"""A start costs half a second of a processor, a first one some more, and of a machine on which others work it may get
+a tenth."""
+
 PAGE = "local-server.md"
 TEXT = (DOCS / PAGE).read_text(encoding="utf-8")
 COMMANDS = [line for block in read_blocks(PAGE, "sh") for line in block.text.splitlines()]
@@ -66,7 +70,7 @@ def test_a_server_is_started_as_the_page_says(tmp_path: Path, command: str) -> N
         # It listens for signals once it says so.
         assert process.stderr.readline().startswith("listening")
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(WAIT_S) == 0
     finally:
         process.kill()
         process.communicate()

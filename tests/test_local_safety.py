@@ -3,6 +3,8 @@
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -142,6 +144,37 @@ def test_a_name_of_a_metadata_service_and_one_that_changes_its_mind_are_no_way_a
     # The connection goes to the address that was looked at; nobody asks again.
     assert errors["changes.example"] == "no answer within 1s"
     assert sorted(asked) == sorted(answers)
+
+
+def test_a_name_server_that_does_not_answer_keeps_neither_others_waiting_nor_the_program_from_ending() -> (
+    None
+):
+    script = """
+import socket, time
+from urllib.request import Request, urlopen
+from qstash_jobs.local import start_server
+look_up = socket.getaddrinfo
+def answer(host, *given, **options):
+    if host.endswith("silent.example"):
+        time.sleep(60)
+    return look_up(host, *given, **options)
+socket.getaddrinfo = answer
+with socket.create_server(("127.0.0.1", 0)) as quick, start_server(deliver=True, real_time=True) as server:
+    names = [f"{number}.silent.example" for number in range(60)]
+    for name in (*names, f"localhost:{quick.getsockname()[1]}"):
+        call = Request(f"{server.url}/v2/publish/http://{name}/", b"", {"Authorization": f"Bearer {server.token}"})
+        urlopen(call).close()
+    quick.settimeout(20)
+    quick.accept()[0].close()
+print("ended")
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::ResourceWarning", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=40,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")
 
 
 @pytest.mark.parametrize(

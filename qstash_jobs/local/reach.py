@@ -5,8 +5,9 @@ a moment later leads nowhere else.
 """
 
 import asyncio
+import contextlib
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -18,8 +19,6 @@ METADATA = frozenset(
     ip_address(text)
     for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")
 )
-# A look-up holds one of these, for as long as a silent name server lets it wait.
-LOOKUPS = 32
 
 
 class ClosedAddressError(OSError):
@@ -52,15 +51,11 @@ def read_address(host: str) -> str | None:
 class Resolver(AbstractResolver):
     """Looks names up in threads of its own, and lets only addresses through that may be reached."""
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="qstash-jobs name look-up")
-
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Look a name up; raises OSError."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _look_up, host, port, family)
+        found = await self._ask(host, port, family)
         for _, address in found:
             check_address(host, address)
         return [
@@ -77,7 +72,35 @@ class Resolver(AbstractResolver):
 
     async def close(self) -> None:
         """Wait for no look-up."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _ask(self, host: str, port: int, family: int) -> list[tuple[int, str]]:
+        """Ask in a thread of its own, that nobody waits for: deliveries are limited, their look-ups need not be.
+
+        A pool's threads would let silent name servers keep others waiting, and the program from ending.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[tuple[int, str]]] = loop.create_future()
+
+        def tell(found: list[tuple[int, str]] | OSError | UnicodeError) -> None:
+            if answer.done():
+                return
+            if isinstance(found, Exception):
+                answer.set_exception(found)
+            else:
+                answer.set_result(found)
+
+        def run() -> None:
+            found: list[tuple[int, str]] | OSError | UnicodeError
+            try:
+                found = _look_up(host, port, family)
+            except (OSError, UnicodeError) as error:
+                found = error
+            # The loop may have ended meanwhile.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(tell, found)
+
+        threading.Thread(target=run, name="qstash-jobs name look-up", daemon=True).start()
+        return await answer
 
 
 def _look_up(host: str, port: int, family: int) -> list[tuple[int, str]]:
