@@ -76,6 +76,34 @@ def test_what_was_on_the_wire_when_a_run_was_killed_is_a_doubt_too(cli, doubt) -
     assert show(cli, doubt.id)["state"] == "published"
 
 
+def test_a_wrong_word_publishes_nothing_twice_and_is_set_right_by_the_log(cli) -> None:
+    cli.write("qstash-jobs.yaml", "project: shop\n")
+    cli.write("a.yaml", HELLO)
+    assert cli("run", "a.yaml").code == 0
+    (record,) = put_in_doubt(cli, "hello")
+    assert cli("resolve", "a:hello", "--as", "not-published").code == 0
+    finished = cli("run", "--continue", "--format", "jsonl")
+    assert finished.code == 0
+    assert {line["name"]: line["state"] for line in finished.lines}["a:hello"] == "published"
+    assert show(cli, record.id)["evidence"][-1]["witness"] == "log"
+    assert cli.server.delivery_count == 2
+
+
+def test_a_wrong_word_is_not_taken_for_another_ledgers_doing(cli) -> None:
+    cli.write("qstash-jobs.yaml", "project: shop\n")
+    cli.write("a.yaml", "run_labels: false\nurl: https://api.example.com/hello\n")
+    assert cli("run", "a.yaml", "--run-key", "today").code == 0
+    put_in_doubt(cli, "a")
+    assert cli("resolve", "a:a", "--as", "not-published").code == 0
+    again = cli("run", "a.yaml", "--run-key", "today")
+    assert again.code == 1
+    assert "or of an attempt that `resolve` has called not published" in again.out
+    assert (
+        "an earlier attempt, or another ledger's message, as msg_"
+        in cli("run", "a.yaml", "--run-key", "today").out
+    )
+
+
 def test_a_message_that_was_not_published_gives_its_window_back(cli) -> None:
     cli.write("qstash-jobs.yaml", "project: shop\n")
     cli.write("a.yaml", "url: https://api.example.com/\ndedup: {key: order-1, window: 30d}\n")

@@ -1,5 +1,6 @@
 """Pipes, full devices, closed streams, signals, bare environments: the program in a process of its own."""
 
+import json
 import os
 import pty
 import resource
@@ -48,6 +49,11 @@ def shell(cli, line: str, *, env: Mapping[str, str] | None = None) -> subprocess
 
 def history(cli) -> list[tuple[int, dict[str, int]]]:
     return [(run["exit_code"], run["totals"]) for run in cli("runs", "--format", "jsonl").lines]
+
+
+def run_of(cli) -> str:
+    """Name the last run by its id."""
+    return str(cli("runs", "--format", "jsonl").lines[0]["id"])
 
 
 def test_a_run_whose_reader_has_gone_publishes_all_the_same(cli, rows) -> None:
@@ -209,6 +215,8 @@ def test_a_second_signal_stops_at_once_and_the_run_is_ended_all_the_same(cli, ro
     assert time.monotonic() - began < 5
     assert running.returncode == 130
     assert err.splitlines()[-1] == "qstash-jobs: interrupted"
+    # what was on the wire is said, and how to settle it
+    assert f"may have been accepted; to settle them: qstash-jobs run --continue {run_of(cli)[:8]}" in err
     ((exit_code, totals),) = history(cli)
     assert exit_code == 130
     assert totals["sending"] >= 100
@@ -329,6 +337,10 @@ def test_a_ledger_that_stops_taking_results_stops_the_run_and_prints_what_it_los
     assert done.returncode == 6
     assert "the ledger " in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+    run = run_of(cli)
+    assert f"qstash-jobs run --continue {run[:8]}" in done.stderr
+    unrecorded = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert {line["run"] for line in unrecorded} <= {run}
     exit_code, totals = history(cli)[0]
     assert exit_code == 6
     assert sum(totals.values()) == 3000

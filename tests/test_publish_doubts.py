@@ -113,6 +113,7 @@ def test_what_the_log_does_not_list_twice_two_minutes_apart_stays_in_doubt(tmp_p
     assert went.reasons["m"] == (
         "it may have been accepted, QStash has forgotten its id since, and QStash's log does not list it"
     )
+    assert went.told[0].asked_in_vain
     assert len(moments) == 2
     assert moments[1] - moments[0] >= 120
     assert [one.verdict for one in evidence_of(stage)] == [Verdict.ABSENT, Verdict.ABSENT]

@@ -221,6 +221,17 @@ def test_doubt_says_how_to_settle_it() -> None:
     )
 
 
+def test_a_doubt_that_the_log_cannot_settle_is_left_to_a_person() -> None:
+    still_open, by_hand = sorted(suggest_next({"in_doubt": 3}, run=RUN, asked_in_vain=2))
+
+    assert still_open.startswith("1 message may have been accepted; to settle it: ")
+    assert by_hand == (
+        "2 messages may have been accepted, and QStash's log does not tell; look whether they have arrived, then: "
+        "qstash-jobs resolve MESSAGE --as published, or --as not-published; "
+        "or send them again, perhaps twice: qstash-jobs run --continue 7f3a0c11 --in-doubt resend"
+    )
+
+
 def test_what_was_waited_for_is_not_asked_about() -> None:
     assert list(suggest_next({"published": 1}, run=RUN, waited=True)) == []
 

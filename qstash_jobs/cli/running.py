@@ -1,7 +1,7 @@
 """One run as the command line sees it: asks before it, shows its results, waits for deliveries, sums it up."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ from qstash_jobs.cli.progress import Progress
 from qstash_jobs.cli.results import Results
 from qstash_jobs.cli.signals import Stop
 from qstash_jobs.cli.terminal import OutputError, Terminal
-from qstash_jobs.errors import STOPPED, StopError, UsageError
+from qstash_jobs.errors import STOPPED, LedgerError, StopError, UsageError
 from qstash_jobs.mask import Mask
 from qstash_jobs.problem import Problem
 from qstash_jobs.publish import Settlement, UnrecordedError
+from qstash_jobs.record import Run
 from qstash_jobs.report.escape import quote_shell
 from qstash_jobs.report.records import shorten_run, suggest_next, write_result_json
 from qstash_jobs.report.wording import count, write_totals
@@ -44,6 +45,8 @@ class Running:
     """What has to be done once it is sure that messages will be published."""
     _begun: str | None = field(init=False, default=None)
     """The run's id, once it is sure that messages will be published."""
+    _asked_in_vain: int = field(init=False, default=0)
+    """Messages in doubt about which QStash's log was asked, and tells no more."""
     _progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +58,7 @@ class Running:
 
             def tell(run_id: str, settlement: Settlement) -> None:
                 self.note(settlement)
+                self._asked_in_vain += settlement.asked_in_vain
                 results.tell(run_id, settlement)
                 self._progress.step()
 
@@ -74,6 +78,7 @@ class Running:
                 ended = error
                 if isinstance(error, UnrecordedError):
                     self._show_unrecorded(error)
+                self._sum_up_broken()
                 raise
             finally:
                 self.stop.at_once = True
@@ -159,8 +164,31 @@ class Running:
         facts = {"run": run_id, "totals": dict(report.totals), "exit_code": report.exit_code}
         say(f"{totals} (run {shorten_run(run_id)})", **facts)
         if not self.given["local"]:
-            for line in suggest_next(report.totals, run=run_id, waited=waited):
+            for line in self._suggest_next(report.totals, run_id, waited=waited):
                 say(line)
+
+    def _sum_up_broken(self) -> None:
+        """Say of a run that broke off what the ledger knows of it, and how to finish it."""
+        if self._begun is None or self.given["local"]:
+            return
+        try:
+            known = self.tools.ledger.find_runs(self._begun)
+        except LedgerError:  # that it fails is being told already
+            return
+        for record in known:
+            for line in self._describe_broken(record):
+                self.terminal.fail(line, run=record.id)
+
+    def _describe_broken(self, record: Run) -> Iterator[str]:
+        if record.totals is None:
+            yield f"to go on, once the ledger can be written: qstash-jobs run --continue {shorten_run(record.id)}"
+            return
+        yield f"{write_totals(record.totals)} (run {shorten_run(record.id)})"
+        doubtful = record.totals.get("in_doubt", 0) + record.totals.get("sending", 0)
+        yield from self._suggest_next({**record.totals, "in_doubt": doubtful}, record.id)
+
+    def _suggest_next(self, totals: Mapping[str, int], run_id: str, *, waited: bool = False) -> Iterator[str]:
+        return suggest_next(totals, run=run_id, waited=waited, asked_in_vain=self._asked_in_vain)
 
     def _conclude(self, workspace: Workspace, ended: Report | BaseException | None) -> "Conclusion":
         """Say of a run what a document tells beside its messages: how it went, or what it broke off with."""
@@ -176,7 +204,7 @@ class Running:
         if ended.ending is not None:
             facts.append(("stopped", ended.ending.reason))
         if not self.given["local"]:
-            facts += [("next", line) for line in suggest_next(ended.totals, run=ended.run)]
+            facts += [("next", line) for line in self._suggest_next(ended.totals, ended.run)]
         return Conclusion(run=ended.run, facts=tuple(facts), totals=ended.totals, problems=ended.problems)
 
     def _show_problems(self, workspace: Workspace, problems: list[Problem]) -> None:
@@ -194,7 +222,7 @@ class Running:
                 f"QStash answered for {number} of which the ledger has no result; keep these lines:"
             )
         for settlement in error.settlements:
-            self.terminal.fail(write_result_json(describe_result("", settlement)))
+            self.terminal.fail(write_result_json(describe_result(self._begun or "", settlement)))
 
 
 def _name_break(error: BaseException | None) -> str:

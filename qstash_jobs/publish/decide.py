@@ -151,7 +151,12 @@ def _done(record: Record, *, changed: bool) -> str:
     when = f" {show_time(record.settled_at)}" if record.settled_at else ""
     ids = f" as {', '.join(record.message_ids)}" if record.message_ids else ""
     if record.is_foreign:
-        return f"another ledger's message{ids} has its deduplication id"
+        whose = (
+            "another ledger's message"
+            if record.attempt == 1
+            else "an earlier attempt, or another ledger's message,"
+        )
+        return f"{whose}{ids} has its deduplication id"
     return f"{_DONE[record.state]}{when}{ids}" + ("; changed since published" if changed else "")
 
 

@@ -183,7 +183,8 @@ class Doubts:
         """Leave it in doubt, or send it again where that is wanted: a second message would be new to QStash."""
         if self._resends:
             return _send_again(envelope, ask, self._clock.instant())
-        return self._hold(envelope, ask, why)
+        held = self._hold(envelope, ask, why)
+        return replace(held, asked_in_vain=True) if isinstance(held, Settlement) else held
 
     def _hold(self, envelope: Envelope, ask: Ask, why: str) -> Settlement | Wait:
         """Leave it in doubt, unless another runner has found out more since this one read of it."""

@@ -41,7 +41,7 @@ def conclude(item: Try, outcome: Outcome, *, elapsed_ms: int | None = None) -> S
     return Settlement(
         envelope=item.envelope,
         state=state,
-        reason=_reason(state, outcome, foreign=foreign),
+        reason=_FOREIGN[item.attempt > 1] if foreign else _reason(state, outcome),
         endpoints=outcome.endpoints if isinstance(outcome, _ACCEPTANCES) else (),
         status=None if isinstance(outcome, NotSent) else outcome.status,
         error=explain(outcome),
@@ -111,11 +111,15 @@ def _state(item: Try, outcome: Outcome) -> State:
     return settle(outcome, doubtful=item.doubtful_since is not None)
 
 
-def _reason(state: State, outcome: Outcome, *, foreign: bool) -> str | None:
-    if foreign:
-        return (
-            "QStash knew this deduplication id, and this ledger did not: it is the message of another ledger"
-        )
+_FOREIGN = {
+    False: "QStash knew this deduplication id, and this ledger did not: it is the message of another ledger",
+    True: "QStash knew this deduplication id, and by this ledger nothing had arrived under it: it is the message of "
+    "another ledger, or of an attempt that `resolve` has called not published",
+}
+"""By whether this ledger has attempted it before."""
+
+
+def _reason(state: State, outcome: Outcome) -> str | None:
     if state is State.PUBLISHED and isinstance(outcome, Deduplicated):
         return "an earlier attempt had arrived"
     if state is State.IN_DOUBT:

@@ -28,6 +28,8 @@ class Settlement:
     """Deduplicated against a message that this ledger does not know."""
     evidence: Witness | None = None
     """Who knew it, where it was not an answer to this message."""
+    asked_in_vain: bool = False
+    """In doubt, and QStash's log would say no more if it were asked again."""
 
 
 Tell = Callable[[Settlement], None]

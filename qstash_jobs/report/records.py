@@ -132,13 +132,23 @@ def write_job(name: str, totals: Mapping[str, int], *, colour: bool = False) -> 
     return f"done {escape(name)} {count(sum(totals.values()), 'message')}: {write_totals(totals)}"
 
 
-def suggest_next(totals: Mapping[str, int], *, run: str, waited: bool = False) -> Iterator[str]:
+def suggest_next(
+    totals: Mapping[str, int], *, run: str, waited: bool = False, asked_in_vain: int = 0
+) -> Iterator[str]:
     """Say what to type next, a line for each thing that is left to do.
 
-    `totals` are a run's messages by state; `waited` says that their delivery has been seen already.
+    `totals` are a run's messages by state; `waited` says that their delivery has been seen already. Of those in doubt
+    so many were asked about in vain: only a person can settle them.
     """
     again = f"qstash-jobs run --continue {shorten_run(run)}"
     rejected, planned, doubtful = (totals.get(state, 0) for state in ("rejected", "planned", "in_doubt"))
+    doubtful -= asked_in_vain
+    if asked_in_vain:
+        yield (
+            f"{count(asked_in_vain, 'message')} may have been accepted, and QStash's log does not tell; look whether "
+            f"{_they(asked_in_vain)} arrived, then: qstash-jobs resolve MESSAGE --as published, or --as not-published; "
+            f"or send {_it(asked_in_vain)} again, perhaps twice: {again} --in-doubt resend"
+        )
     if doubtful:
         yield (
             f"{count(doubtful, 'message')} may have been accepted; to settle {_it(doubtful)}: "
@@ -174,6 +184,10 @@ def _suggest_continuing(rejected: int, planned: int, again: str) -> str:
 
 def _it(number: int) -> str:
     return "it" if number == 1 else "them"
+
+
+def _they(number: int) -> str:
+    return "it has" if number == 1 else "they have"
 
 
 def _be(number: int) -> str:
