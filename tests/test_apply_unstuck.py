@@ -131,6 +131,7 @@ def test_a_deletion_that_is_taken_and_does_not_hold_is_told(rig):
     told = rig.apply({"schedules": {}, "queues": {}}, prunes=True)
     (verdict,) = told.verdicts
     assert (verdict.state, told.result.exit_code) == ("unstuck", 1)
+    assert "QStash took it, and still shows it" in verdict.reason
     assert len(rig.sdk.schedule.list()) == 1
 
 
