@@ -27,11 +27,22 @@ class Group:
         """Add endpoints, or update those of the same name or, where one has no name, the same URL."""
         # wire contract 9: which of the two identifies an endpoint is not documented
         for new in endpoints:
-            place = next((i for i, old in enumerate(self.endpoints) if _same(old, new)), None)
+            place = self._find(new)
             if place is None:
                 self.endpoints.append(new)
             else:
                 self.endpoints[place] = new
+
+    def _find(self, new: Endpoint) -> int | None:
+        """Find what a new endpoint takes the place of: by its name, else by its URL where one of them has no name."""
+        places = range(len(self.endpoints))
+        named = [i for i in places if new.name and self.endpoints[i].name == new.name]
+        alike = [
+            i
+            for i in places
+            if self.endpoints[i].url == new.url and not (new.name and self.endpoints[i].name)
+        ]
+        return next(iter([*named, *alike]), None)
 
     def remove(self, endpoints: Iterable[Endpoint]) -> None:
         """Remove the endpoints that have one of these names or URLs."""
@@ -41,9 +52,3 @@ class Group:
                 for e in self.endpoints
                 if not ((gone.name and e.name == gone.name) or (gone.url and e.url == gone.url))
             ]
-
-
-def _same(old: Endpoint, new: Endpoint) -> bool:
-    if old.name and new.name:
-        return old.name == new.name
-    return old.url == new.url
