@@ -150,3 +150,25 @@ def test_what_shows_late_is_waited_for(rig):
     told, verdict = apply_while(rig, act, {"schedules": {"s": SCHEDULE}})
     assert (verdict.state, told.result.exit_code) == ("applied", 0)
     assert 0 < told.slept_s < 2
+
+
+def test_endpoints_end_as_declared_also_where_the_account_knows_them_by_their_urls(rig):
+    def apply(**endpoints: str) -> Any:
+        told = rig.apply({"url_groups": {"g": {"endpoints": endpoints}}})
+        return told, {one.name: one.url for one in rig.sdk.url_group.get("g").endpoints}
+
+    rig.turn(endpoint_identity="url")
+    apply(mail="https://example.com/a", audit="https://example.com/x")
+    renamed = {"post": "https://example.com/a", "audit": "https://example.com/x"}
+    told, seen = apply(**renamed)
+    assert (told.result.exit_code, seen) == (0, renamed)
+    # one that moves is there twice at first
+    moved = renamed | {"post": "https://example.com/b"}
+    told, _ = apply(**moved)
+    assert told.result.exit_code == 1
+    assert "endpoints.https://example.com/a" in told.verdicts[0].reason
+    told, seen = apply(**moved)
+    assert (told.result.exit_code, seen) == (0, moved)
+    plan = rig.plan({"url_groups": {"g": {"endpoints": moved}}})
+    assert plan is not None
+    assert plan.waiting == ()

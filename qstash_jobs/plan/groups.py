@@ -35,7 +35,8 @@ def plan_group(declared: Resource, observed: ObservedGroup | None) -> Change:
     steps = [
         *_when(bool(added), Step(request=put_endpoints(declared.name, added), does="add its endpoints")),
         *_when(
-            bool(removed), Step(request=remove_endpoints(declared.name, removed), does="remove endpoints")
+            bool(removed),
+            Step(request=remove_endpoints(declared.name, removed), does="remove endpoints", may_be_gone=True),
         ),
     ]
     if len(found.changes) > before or is_unseen:
@@ -72,20 +73,27 @@ def _match(wanted: Mapping[str, str], had: ObservedGroup) -> tuple[list[Endpoint
     """Find the endpoints to add or move, and those to remove.
 
     An endpoint without a name is the declared one that has its URL: it could not be removed without that one, since
-    an endpoint is removed by its name or by its URL (openapi.yaml).
+    an endpoint is removed by its name or by its URL (openapi.yaml). Of two with one name, which there are if QStash
+    knows endpoints by their URLs, the one that is not declared goes by its URL.
     """
     urls = set(wanted.values())
-    have = {one.name: one.url for one in had.endpoints if one.name is not None}
+    have = {(one.name, one.url) for one in had.endpoints if one.name is not None}
+    names = {name for name, _ in have}
     unnamed = {one.url for one in had.endpoints if one.name is None}
     added = [
         Endpoint(name=name, url=url)
         for name, url in wanted.items()
-        if have.get(name) != url and (name in have or url not in unnamed)
+        if (name, url) not in have and (name in names or url not in unnamed)
     ]
     removed = [
         one
         for one in had.endpoints
         if (one.name not in wanted if one.name is not None else one.url not in urls)
+    ]
+    removed += [
+        Endpoint(url=url)
+        for name, url in sorted(have)
+        if name in wanted and (name, wanted[name]) in have and url not in urls
     ]
     return added, removed
 

@@ -23,19 +23,20 @@ class Group:
     headers: Pairs = ()
     """Defaults for every message to it (wire contract, section 9)."""
 
-    def put(self, endpoints: Iterable[Endpoint]) -> None:
-        """Add endpoints, or update those of the same name or, where one has no name, the same URL."""
-        # wire contract 9: which of the two identifies an endpoint is not documented
+    def put(self, endpoints: Iterable[Endpoint], *, by_url: bool) -> None:
+        """Add endpoints, or update those of the same name or, where one has no name or URLs decide, the same URL."""
         for new in endpoints:
-            place = self._find(new)
+            place = self._find(new, by_url=by_url)
             if place is None:
                 self.endpoints.append(new)
             else:
                 self.endpoints[place] = new
 
-    def _find(self, new: Endpoint) -> int | None:
+    def _find(self, new: Endpoint, *, by_url: bool) -> int | None:
         """Find what a new endpoint takes the place of: by its name, else by its URL where one of them has no name."""
         places = range(len(self.endpoints))
+        if by_url:
+            return next((i for i in places if self.endpoints[i].url == new.url), None)
         named = [i for i in places if new.name and self.endpoints[i].name == new.name]
         alike = [
             i

@@ -79,7 +79,7 @@ def put_endpoints(world: World, account: Account, name: str, endpoints: Sequence
         endpoints=list(group.endpoints),
         headers=group.headers,
     )
-    changed.put(endpoints)
+    changed.put(endpoints, by_url=world.switches.endpoint_identity == "url")
     if len(changed.endpoints) > world.quota.endpoints:
         raise Refusal(412, f"quota maxEndpointsPerTopic exceeded, current limit: {world.quota.endpoints}")
     if changed.endpoints:

@@ -29,6 +29,8 @@ class Switches:
     """Wire contract 8: whether a paused schedule that is written anew stays paused is not documented."""
     group_headers: Literal["shown", "hidden"] = "shown"
     """Wire contract 9: whether a URL group's default headers are given back is not documented."""
+    endpoint_identity: Literal["name", "url"] = "name"
+    """Wire contract 9: whether an endpoint of a URL group is known by its name or by its URL is not documented."""
     success_status: Literal[200, 201, 202] = 200
     """D19: a duplicate is answered with 202 all the same."""
     duplicate: Literal["both", "flag", "status"] = "both"
