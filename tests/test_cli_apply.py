@@ -684,3 +684,25 @@ def test_the_summary_of_a_pipeline_says_why_nothing_was_applied(account):
     other = account.cli("apply", "--plan", "plan.json", "--format", "markdown")
     assert other.code == 2
     assert "this is not what was planned, and nothing was applied" in Page(other.out).text
+
+
+def test_a_secret_that_has_left_the_files_is_not_shown_where_it_is_set_nowhere(account):
+    secret = "https://user:s3cr3t-p@example.com/x?page=2&api_token=s3cr3t-q&lang=de"
+    account.sdk.schedule.create(destination=secret, cron="0 4 * * *", schedule_id="old", callback=secret)
+    account.sdk.url_group.upsert_endpoints("orders", [{"url": secret, "name": "a"}, {"url": secret + "2"}])
+    account.cli.write(
+        "jobs/a.yaml",
+        "schedules: {s: {schedule_id: old, cron: '0 4 * * *', url: 'https://example.com/x?page=2'}}\n"
+        "url_groups: {orders: {endpoints: {a: 'https://example.com/x?api_token=other'}}}\n",
+    )
+    for format_ in ("text", "jsonl", "markdown"):
+        planned = account.plan("--format", format_)
+        assert planned.code == 8
+        assert "s3cr3t" not in planned.out + planned.err
+    assert "https://***@example.com/x?page=2&api_token=***&lang=de -> https://example.com/x?page=2" in (
+        account.plan().out
+    )
+    account.plan("--out", "plan.json")
+    assert "s3cr3t" not in (account.cli.folder / "plan.json").read_text()
+    told = applied(account.cli("apply", "jobs", "--yes", "--format", "jsonl"))
+    assert "s3cr3t" not in told.out + told.err

@@ -120,7 +120,7 @@ class Comparison:
         """Note a field that is known to differ. Of a secret, neither value is shown: an old one is masked by nobody."""
         if is_secret:
             old, new = (None if one is None else MASKED for one in (old, new))
-        self.changes.append(FieldChange(field=field, old=old, new=new))
+        self.changes.append(FieldChange(field=field, old=hide_in_url(old), new=hide_in_url(new)))
 
     def add_headers(
         self,
@@ -152,9 +152,19 @@ def show_value(value: str | Redacted | None) -> str | None:
     return MASKED if isinstance(value, Redacted) else value
 
 
-_TELLING = re.compile("auth|token|secret|password|cookie|key|credential|signature", re.IGNORECASE)
+_WORDS = "auth|token|secret|password|cookie|key|credential|signature"
+_TELLING = re.compile(_WORDS, re.IGNORECASE)
+_USER = re.compile(r"(?<=//)[^/?#@]*(?=@)")
+_PARAMETER = re.compile(rf"([?&][^=&#]*(?:{_WORDS})[^=&#]*=)[^&#]+", re.IGNORECASE)
 
 
 def is_telling(header: str) -> bool:
     """Say whether a header by its name holds what should not be shown, though nobody called it a secret."""
     return _TELLING.search(header) is not None
+
+
+def hide_in_url(fact: Fact) -> Fact:
+    """Mask what of a URL should not be shown: one that the account has may hold a secret that is set nowhere here."""
+    if not isinstance(fact, str) or not fact.startswith(("http://", "https://")):
+        return fact
+    return _PARAMETER.sub(rf"\1{MASKED}", _USER.sub(MASKED, fact))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from qstash_jobs.plan.changes import Change, Comparison, FieldChange, Step, is_telling
+from qstash_jobs.plan.changes import Change, Comparison, FieldChange, Step, hide_in_url, is_telling
 from qstash_jobs.resources import Resource
 from qstash_jobs.wire.resources.groups import (
     Endpoint,
@@ -27,7 +27,7 @@ def plan_group(declared: Resource, observed: ObservedGroup | None) -> Change:
     for endpoint in added:
         found.put(f"endpoints.{endpoint.name}", old_urls.get(endpoint.name or ""), endpoint.url)
     for endpoint in removed:
-        found.put(f"endpoints.{endpoint.name or endpoint.url}", endpoint.url, None)
+        found.put(f"endpoints.{endpoint.name or hide_in_url(endpoint.url)}", endpoint.url, None)
     before = len(found.changes)
     is_unseen = headers is not None and observed is not None and observed.headers is None
     if headers is not None and not is_unseen:
@@ -61,7 +61,9 @@ def plan_group_removal(observed: ObservedGroup, *, why_force: str) -> Change:
         name=observed.name,
         action="delete",
         fields=tuple(
-            FieldChange(field=f"endpoints.{one.name or one.url}", old=one.url, new=None)
+            FieldChange(
+                field=f"endpoints.{one.name or hide_in_url(one.url)}", old=hide_in_url(one.url), new=None
+            )
             for one in observed.endpoints
         ),
         steps=(Step(request=remove_group(observed.name), does="remove it", may_be_gone=True),),

