@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from typing import AnyStr
 from urllib.parse import quote
 
 MASKED = "***"
@@ -31,38 +32,51 @@ class Mask:
         """Replace every secret; hiding again changes nothing."""
         if not any(trace in text for trace in self._traces):
             return text
-        hidden = self._hide_once(text)
-        while self._returns and hidden != text:
-            # a secret with a `*` in it can come about where three of them took another's place
-            text, hidden = hidden, self._hide_once(hidden)
-        return hidden
+        return self._hide(text, self._regex, MASKED)
 
     def hide_bytes(self, data: bytes) -> bytes:
         """Replace every secret in UTF-8; other bytes stay as they are."""
-        return self.hide(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        # never as text, which may take four times the room
+        if not any(trace.encode() in data for trace in self._traces):
+            return data
+        return self._hide(data, self._bytes_regex, MASKED.encode())
 
-    def _hide_once(self, text: str) -> str:
-        pieces: list[str] = []
-        position = 0
-        for start, end in self._find(text):
-            pieces += (text[position:start], MASKED)
-            position = end
-        return "".join((*pieces, text[position:]))
-
-    def _find(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where secrets stand; those that overlap as one."""
-        match = self._regex.search(text)
-        while match:
-            start, end = match.span()
-            match = self._regex.search(text, start + 1)
-            while match and match.start() < end:
-                end = max(end, match.end())
-                match = self._regex.search(text, match.start() + 1)
-            yield start, end
+    def _hide(self, text: AnyStr, regex: re.Pattern[AnyStr], masked: AnyStr) -> AnyStr:
+        hidden = _replace(text, regex, masked)
+        while self._returns and hidden != text:
+            # a secret with a `*` in it can come about where three of them took another's place
+            text, hidden = hidden, _replace(hidden, regex, masked)
+        return hidden
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:
         return re.compile("|".join(self._patterns))
+
+    @cached_property
+    def _bytes_regex(self) -> re.Pattern[bytes]:
+        return re.compile(b"|".join(map(_to_bytes, self._patterns)))
+
+
+def _replace(text: AnyStr, regex: re.Pattern[AnyStr], masked: AnyStr) -> AnyStr:
+    pieces: list[AnyStr] = []
+    position = 0
+    for start, end in _find(text, regex):
+        pieces += (text[position:start], masked)
+        position = end
+    pieces.append(text[position:])
+    return text[:0].join(pieces)
+
+
+def _find(text: AnyStr, regex: re.Pattern[AnyStr]) -> Iterator[tuple[int, int]]:
+    """Yield where secrets stand; those that overlap as one."""
+    match = regex.search(text)
+    while match:
+        start, end = match.span()
+        match = regex.search(text, start + 1)
+        while match and match.start() < end:
+            end = max(end, match.end())
+            match = regex.search(text, match.start() + 1)
+        yield start, end
 
 
 def _to_bytes(text: str) -> bytes:

@@ -6,7 +6,7 @@ from time import monotonic
 
 import pytest
 
-from qstash_jobs.wire.content import MOST_VALUES, read_json
+from qstash_jobs.wire.content import MOST_TEXT_BYTES, MOST_VALUES, read_json
 
 
 @pytest.mark.parametrize("unit", [b"{},", b"[],", b'{"":0},', b'"",', b"0,"])
@@ -35,6 +35,14 @@ def test_as_many_values_as_the_largest_batch_has_are_read() -> None:
     elements = [[{"messageId": "msg_1", "url": "https://example.com"}] * 100] * 1_000
     assert read_json(json.dumps(elements).encode()) == elements
     assert MOST_VALUES > 3 * 100 * 1_000
+
+
+@pytest.mark.parametrize("wide", ["😀", "\\ud83d\\ude00", "я" * 12_000_000], ids=["one", "escaped", "many"])
+def test_texts_that_would_take_more_memory_than_any_answers_are_not_read(wide: str) -> None:
+    text = "a" * (MOST_TEXT_BYTES // 4) + wide
+    with pytest.raises(ValueError, match="texts"):
+        read_json(f'["{text}"]'.encode())
+    assert len(read_json(f'["{"a" * len(text)}", "{wide[:12]}"]'.encode())) == 2
 
 
 @pytest.mark.parametrize("end", [b'"', b'"\\', b'"' + b'\\"' * 4_000_000])

@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import shlex
+import tracemalloc
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -95,6 +96,25 @@ def test_bytes_keep_everything_that_is_no_secret(secret: str, before: bytes, aft
     hidden = Mask({"TOKEN": secret}).hide_bytes(before + secret.encode() + after)
     assert secret.encode() not in hidden
     assert Mask({"TOKEN": "never in there"}).hide_bytes(before + after) == before + after
+
+
+@given(text=texts, secrets=st.lists(secret_texts, min_size=1, max_size=4))
+@settings(deadline=None)
+def test_bytes_hide_what_their_text_hides(text: str, secrets: list[str]) -> None:
+    mask = Mask({str(number): secret for number, secret in enumerate(secrets)})
+    whole = text.join(["", *secrets, ""])
+    assert mask.hide_bytes(whole.encode()) == mask.hide(whole).encode()
+
+
+def test_a_long_answer_with_a_wide_letter_is_looked_through_in_little_memory() -> None:
+    letters = b"a" * 4_000_000 + "😀".encode()
+    for body, room_bytes in ((letters, 100_000), (letters + b"the-secret", 13_000_000)):
+        tracemalloc.start()
+        try:
+            assert b"the-secret" not in Mask({"TOKEN": "the-secret"}).hide_bytes(body)
+            assert tracemalloc.get_traced_memory()[1] < room_bytes
+        finally:
+            tracemalloc.stop()
 
 
 @given(text=texts, secrets=st.lists(secret_texts, min_size=1, max_size=4))
