@@ -1,5 +1,6 @@
 """Every answer there is, one for a message: cut at any byte, with any status, heavy, slow -> what was made of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from chaos_server import ChaosServer, Peer, Script
@@ -91,16 +92,42 @@ def _fill(unit: bytes, size: int, head: bytes = b"[", tail: bytes = b"]") -> byt
     return head + unit * (number - 1) + unit.removesuffix(b",") + tail
 
 
-def heavy_answers() -> dict[str, bytes]:
+def heavy_answers(size: int = MIB) -> dict[str, bytes]:
     """Bodies as long as an answer may be, that become as much as possible in memory."""
     return {
-        "many objects": _fill(b"{},", MIB),
-        "many lists": _fill(b"[],", MIB),
-        "many small objects": _fill(b'{"":0},', MIB),
-        "deep": b"[" * (MIB - 1),
-        "deep and ended": b"[" * (MIB // 2 - 1) + b"]" * (MIB // 2 - 1),
-        "a long text": b'"' + b"\\u00e9" * (MIB // 6 - 1) + b'"',
-        "a long error": b'{"error":' + _fill(b"[],", MIB - 20) + b"}",
+        "many objects": _fill(b"{},", size),
+        "many lists": _fill(b"[],", size),
+        "many small objects": _fill(b'{"":0},', size),
+        "deep": b"[" * (size - 1),
+        "deep and ended": b"[" * (size // 2 - 1) + b"]" * (size // 2 - 1),
+        "a long text": b'"' + b"\\u00e9" * (size // 6 - 1) + b'"',
+        "a long error": b'{"error":' + _fill(b"[],", size - 20) + b"}",
+    }
+
+
+def heavy_groups(names: Sequence[str]) -> dict[str, bytes]:
+    """Answers to a batch of URL groups, which may be longer, and are taken for what they say."""
+    size = 16 * MIB - 1000
+    endpoint = b'{"messageId":"m","url":""},'
+    each = size // len(names)
+
+    def of_all(element: bytes) -> bytes:
+        return b"[" + b",".join([element] * len(names)) + b"]"
+
+    # read_json takes 400,000 values, of which an endpoint is three
+    most = len(endpoint) * (120_000 // len(names))
+    long_url = b'{"messageId":"m","url":"https://%b/"},' % (b"a" * 60_000)
+    return {
+        **heavy_answers(size),
+        "many endpoints": of_all(_fill(endpoint, most)),
+        "more endpoints than there are": of_all(_fill(endpoint, each)),
+        "long addresses": of_all(_fill(long_url, each)),
+        "long ids": of_all(b'[{"messageId":"%b"}]' % (b"m" * (each - 50))),
+        "long errors": of_all(_fill(b'{"error":"%b"},' % (b"e" * 1000), each)),
+        "a wide letter, and a secret": of_all(
+            b'[{"messageId":"m","url":"token%b"}]' % (b"a" * (each - 70) + "😀".encode())
+        ),
+        "a wide letter": of_all(b'[{"messageId":"m","url":"%b"}]' % (b"a" * (each - 60) + "😀".encode())),
     }
 
 
@@ -119,25 +146,38 @@ def heavy_pages() -> dict[str, bytes]:
     }
 
 
-def measure_memory(folder: Path, launcher: Launcher) -> dict[str, float]:
-    """Return the memory that a run takes at its most, in MiB, by what it was answered with."""
-    peaks = {}
+def measure_memory(folder: Path, launcher: Launcher, *, times: int = 5) -> tuple[dict[str, float], Findings]:
+    """Return the memory that a run takes at its most, in MiB, by what it was answered with so many times."""
+    peaks: dict[str, float] = {}
+    found = Findings()
+
+    def see(what: str, one: Trial, *words: str) -> None:
+        peaks[what] = one.live(*words).peak_mib
+        found.add(one.findings)
+
     for name, body in heavy_answers().items():
         for status in (200, 400):
             with trial(folder / f"{name} {status}", launcher, ["a", "b"]) as one:
-                one.service.plan = [answers_oddly(status, body, takes=False)] * 5
-                peaks[f"{name}, {status}"] = one.live("--batch-size", "2").peak_mib
-                assert not list(one.findings)
+                one.service.plan = [answers_oddly(status, body, takes=False)] * times
+                see(f"{name}, {status}", one, "--batch-size", "2")
+    groups = [f"g{number:02}" for number in range(20)]
+    for name, body in heavy_groups(groups).items():
+        with trial(folder / f"groups {name}", launcher, groups, groups=groups) as one:
+            # it may be ids that nobody has given, and then there is nothing to hold them against
+            one.service.plan = [answers_oddly(200, body, takes=False)] * times
+            peaks[f"groups: {name}"] = one.live("--batch-size", "20").peak_mib
     for name, body in heavy_pages().items():
         with trial(folder / f"log {name}", launcher, ["a", "b"]) as one:
             one.service.hindsight.log = body
-            peaks[f"log: {name}"] = one.live("--batch-size", "2").peak_mib
-            assert not list(one.findings)
+            see(f"log: {name}", one, "--batch-size", "2")
+    heads = [_floods(b"HTTP/1.1 200 OK\r\n\r\n"), _floods(b"HTTP/1.1 200 OK\r\nX: ")]
     with trial(folder / "endless", launcher, ["a"]) as one:
-        one.service.plan = [_floods(b"HTTP/1.1 200 OK\r\n\r\n"), _floods(b"HTTP/1.1 200 OK\r\nX: ")]
-        peaks["no end"] = one.live("--batch-size", "1").peak_mib
-        assert not list(one.findings)
-    return peaks
+        one.service.plan = list(heads)
+        see("no end", one, "--batch-size", "1")
+    with trial(folder / "endless groups", launcher, groups, groups=groups) as one:
+        one.service.plan = list(heads)
+        see("groups: no end", one, "--batch-size", "20")
+    return peaks, found
 
 
 def _floods(head: bytes) -> Fate:

@@ -24,6 +24,8 @@ from chaos_server import Peer
 from postgres_server import PostgresServer, find_programs
 from publishing import Service, Stage, http, names, read_call, serve
 
+from qstash_jobs.record import Record
+
 RUNNER = Path(__file__).parent / "run_shared.py"
 
 LEASE_S = 6.0
@@ -41,6 +43,7 @@ class Figures:
     """Accepted more than once."""
     lies: int = 0
     """Published by the ledger, and never accepted with that id; or unsettled, with every runner done."""
+    tracebacks: int = 0
     kills: int = 0
     restarts: int = 0
     runners: int = 0
@@ -53,8 +56,8 @@ class Figures:
         return (
             f"{self.messages:,} messages, {self.runners} runners, {self.kills} of them killed, "
             f"{self.restarts} kills of the database: "
-            f"{self.lost} lost, {self.doubled} doubled, {self.lies} lies in {self.seconds:.0f} s "
-            f"({self.workers} runners that ended had a share of the work)"
+            f"{self.lost} lost, {self.doubled} doubled, {self.lies} lies, {self.tracebacks} tracebacks "
+            f"in {self.seconds:.0f} s ({self.workers} runners that ended had a share of the work)"
         )
 
 
@@ -145,8 +148,11 @@ class Storm:
         folder = self._folder / str(self.figures.runners)
         folder.mkdir()
         words = [folder, self._url, self._address, f"run{self.figures.runners}", self._messages]
-        words += [self._batch_size, 4, LEASE_S, "-"]
-        return subprocess.Popen([sys.executable, RUNNER, *map(str, words)], stdout=subprocess.PIPE, text=True)
+        words += [self._batch_size, 4, LEASE_S, "-", "rows"]
+        with (folder / "stderr").open("w") as said:
+            return subprocess.Popen(
+                [sys.executable, RUNNER, *map(str, words)], stdout=subprocess.PIPE, stderr=said, text=True
+            )
 
     def _kill_one(self) -> None:
         if self._running:
@@ -170,13 +176,20 @@ class Storm:
         with closing(stage.open_ledger()) as ledger:
             known = {one.target.rpartition("/")[2]: one for one in ledger.messages()}
         ids = {name: f"msg_{number}" for number, name in enumerate(service.order, start=1)}
+        errors = [path.read_text() for path in self._folder.glob("*/stderr")]
+        self.figures.tracebacks = sum("Traceback" in said for said in errors)
         self.figures.doubled = sum(number > 1 for number in service.accepted.values())
         for name in names(self._messages):
             record = known.get(name)
             if record is None:
                 self.figures.lost += 1
-            elif record.state != "published" or record.message_ids != (ids.get(name),):
+            elif record.state not in _ends(record) or record.message_ids != (ids.get(name),):
                 self.figures.lies += 1
+
+
+def _ends(record: Record) -> tuple[str, ...]:
+    """Name the states that are true of a message that was accepted: whose an id of the user's is, nobody can tell."""
+    return ("published",) if record.dedup_id == record.id else ("published", "deduplicated")
 
 
 def main(
@@ -195,7 +208,7 @@ def main(
         )
         figures = storm.rage(kills=int(kills), restarts=int(restarts))
     sys.stdout.write(f"{figures}\nexits {dict(figures.exits)}\n")
-    sys.exit(1 if figures.lost or figures.doubled or figures.lies else 0)
+    sys.exit(1 if figures.lost or figures.doubled or figures.lies or figures.tracebacks else 0)
 
 
 if __name__ == "__main__":

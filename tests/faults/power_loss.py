@@ -1,15 +1,15 @@
 """What a run did to its ledger's files -> what these may be after a power loss at any moment, and what is in them.
 
-What was not synced may be there or not, in any part and any order, a sector at a time; a name is there for sure once
-its folder was synced, and names come in their order. Whatever was about to be sent before the loss has to stand in the
-ledger.
+What was not synced may be there or not, in parts of any size and any order; or up to any byte, with nothing, zeros or
+noise behind it. A name is there for sure once its folder was synced, and names come in their order. Whatever was about
+to be sent before the loss has to stand in the ledger.
 """
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -22,7 +22,10 @@ from qstash_jobs.errors import LedgerError
 from qstash_jobs.ledger.sqlite import open_sqlite
 
 SOURCE = Path(__file__).with_name("record_writes.c")
-SECTOR = 512
+GRAINS = (1, 7, 64, 512, 4096)
+"""Bytes that are written as a whole or not at all: a disk's sector, a page, and less than either."""
+
+MOST_PARTS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,21 +92,20 @@ class Disk:
         return {*self.names.values(), *created}
 
     def images(self, random: Random, number: int) -> Iterator[dict[str, bytes]]:
-        """What may be there after a loss now: nothing of what was not synced, all of it, and parts."""
-        yield self._image(names=0, keep=lambda: False)
-        yield self._image(names=len(self.pending_names), keep=lambda: True)
+        """What may be there after a loss now: nothing of what was not synced, all of it, parts, and torn tails."""
+        yield self._image(0, {})
+        yield self._image(len(self.pending_names), self.pending)
         for _ in range(number if self.pending or self.pending_names else 0):
-            share = random.random()
             names = random.randint(0, len(self.pending_names))
-            yield self._image(names=names, keep=lambda share=share: random.random() < share)
+            yield self._image(names, {inode: _pick(steps, random) for inode, steps in self.pending.items()})
+            yield self._image(names, {inode: _tear(steps, random) for inode, steps in self.pending.items()})
 
-    def _image(self, *, names: int, keep: Callable[[], bool]) -> dict[str, bytes]:
+    def _image(self, names: int, kept: Mapping[int, Sequence[Step]]) -> dict[str, bytes]:
+        """Build the files of so many names, with what was kept of the writes that were not synced."""
         files = {inode: bytearray(data) for inode, data in self.files.items()}
-        for inode, steps in self.pending.items():
+        for inode, steps in kept.items():
             for step in steps:
-                for part in _sectors(step):
-                    if keep():
-                        _apply(files.setdefault(inode, bytearray()), part)
+                _apply(files.setdefault(inode, bytearray()), step)
         there = dict(self.names)
         _rename(there, self.pending_names[:names])
         return {path: bytes(files.get(inode, b"")) for path, inode in there.items()}
@@ -118,17 +120,40 @@ def _apply(file: bytearray, step: Step) -> None:
     file[step.offset : step.offset + len(step.data)] = step.data
 
 
-def _sectors(step: Step) -> Iterator[Step]:
-    """Cut a write into what a disk writes as a whole."""
+def _pick(steps: Sequence[Step], random: Random) -> list[Step]:
+    """Keep some of the parts that writes may fall into."""
+    share, grain = random.random(), random.choice(GRAINS)
+    return [part for step in steps for part in _cut(step, grain) if random.random() < share]
+
+
+def _cut(step: Step, grain: int) -> Iterator[Step]:
+    """Cut a write into what is written as a whole."""
     if step.kind == "T":
         yield step
         return
+    grain = max(grain, len(step.data) // MOST_PARTS)
     start = 0
     while start < len(step.data):
-        size = SECTOR - (step.offset + start) % SECTOR
-        part = step.data[start : start + size]
-        yield Step(kind="W", inode=step.inode, offset=step.offset + start, data=part)
+        size = grain - (step.offset + start) % grain
+        yield replace(step, offset=step.offset + start, data=step.data[start : start + size])
         start += size
+
+
+def _tear(steps: Sequence[Step], random: Random) -> list[Step]:
+    """Keep all up to one byte, whichever; behind it there may be nothing, zeros or noise."""
+    left = random.randrange(sum(len(step.data) for step in steps) + 1)
+    tail = random.choice(["nothing", "zeros", "noise"])
+    kept = []
+    for step in steps:
+        whole, rest = step.data[:left], len(step.data) - left
+        left = max(0, left - len(step.data))
+        if rest <= 0:
+            kept.append(step)
+            continue
+        if step.kind == "T" or tail == "nothing":
+            return [*kept, replace(step, data=whole)] if whole else kept
+        kept.append(replace(step, data=whole + (bytes(rest) if tail == "zeros" else random.randbytes(rest))))
+    return kept
 
 
 def _rename(names: dict[str, int], steps: Sequence[Step]) -> None:

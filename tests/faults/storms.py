@@ -127,9 +127,10 @@ def _disturb(storm: Trial, random: Random) -> None:
     elif chance < 0.25:
         storm.shared.set_wrong(random.choice(WRONG_S))
     elif chance < 0.35:
-        for _ in range(2):
-            when = storm.service.events + random.randrange(1, 20)
-            storm.service.call_at(when, partial(storm.shared.set_wrong, random.choice(WRONG_S)))
+        # forward or back while it sends, and right again; its boot time goes on all the while
+        first = storm.service.events + random.randrange(1, 20)
+        storm.service.call_at(first, partial(storm.shared.set_wrong, random.choice(WRONG_S)))
+        storm.service.call_at(first + random.randrange(1, 20), partial(storm.shared.set_wrong, 0.0))
 
 
 def _sum_up(storm: Trial, last_code: int, killed: int) -> Figures:

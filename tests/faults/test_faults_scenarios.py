@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -23,6 +24,8 @@ from faults.trial import Trial, trial
 NAMES = ["a", "b", "c", "d"]
 
 ALONE = ("--batch-size", "1", "--concurrency", "1")
+
+WELL = Fate(name="well", act=lambda service, call, peer: peer.write(service.answer(call)) or True)
 
 UNSEEN = drops(takes=True, reset=True)
 """Taken, and the answer lost."""
@@ -89,6 +92,34 @@ def test_the_window_counts_from_the_first_attempt_and_not_from_the_last(begin: B
     one.shared.advance(400)
     assert one.live(*ALONE).code == 0
     assert len(one.service.accepted) == 1
+
+
+@pytest.mark.parametrize("seconds", [-86_400.0, -3600.0, -45.0, 45.0, 600.0, 86_400.0])
+def test_a_wall_clock_that_jumps_and_comes_back_while_a_run_sends_changes_nothing(
+    begin: Begin, seconds: float
+) -> None:
+    one = begin(*[f"m{number}" for number in range(10)])
+    one.service.call_at(3, partial(one.shared.set_wrong, seconds))
+    one.service.call_at(12, partial(one.shared.set_wrong, 0.0))
+    one.service.plan = [WELL, UNSEEN, WELL, UNSEEN, refuses(500), WELL, UNSEEN]
+    life = one.live(*ALONE)
+    assert (life.code, life.crossings["after line.offer"]) == (0, 14)
+    assert len(one.service.accepted) == 10
+
+
+@pytest.mark.parametrize("seconds", [-86_400.0, 600.0, 86_400.0])
+def test_a_run_that_was_killed_while_the_wall_clock_was_wrong_is_finished_by_its_boot_time(
+    begin: Begin, seconds: float
+) -> None:
+    one = begin("a", "b", "c")
+    one.service.hindsight.log = b"nobody can read it"
+    one.service.call_at(3, partial(one.shared.set_wrong, seconds))
+    one.service.plan = [WELL, UNSEEN]
+    assert one.live(*ALONE, kill_after=(4, 0)).was_killed
+    one.shared.set_wrong(0.0)
+    one.shared.advance(300)
+    assert one.live(*ALONE).code == 0
+    assert len(one.service.accepted) == 3
 
 
 def test_what_the_log_does_not_list_either_stays_in_doubt_and_is_said(begin: Begin) -> None:
