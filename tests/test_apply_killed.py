@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 
 import pytest
@@ -107,6 +109,33 @@ def test_an_apply_that_is_killed_at_any_request_is_finished_by_the_next_one(acco
         children.append(account.start(relay.url))
         children[0].communicate(timeout=30)
     assert children[0].returncode == -signal.SIGKILL
+    account.finish()
+
+
+@pytest.mark.parametrize("number", [8, 14, 20, 22])
+def test_an_apply_that_is_broken_off_says_how_far_it_was(account, number):
+    account.begin()
+    children = []
+
+    def break_off(request: Relayed, forward: Forward) -> Response | None:
+        if request.number == number:
+            # the first lets what is under way be finished, the second does not
+            children[0].send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            children[0].send_signal(signal.SIGINT)
+            children[0].wait()
+        return forward()
+
+    with open_relay(account.cli.server.url, break_off) as relay:
+        children.append(account.start(relay.url))
+        out, said = children[0].communicate(timeout=30)
+    assert (children[0].returncode, out) == (130, b"")
+    taken = re.search(rb"broken off: QStash took (\d+) of 8 changes(.*)", said)
+    assert taken, said
+    changed = 8 if number > 20 else len({one.number for one in relay.seen if one.method != "GET"}) - 1
+    assert int(taken[1]) <= changed
+    rest = b"; they were not read back" if number > 20 else b", and may have taken one more; the next apply"
+    assert taken[2].startswith(rest)
     account.finish()
 
 

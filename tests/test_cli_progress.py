@@ -1,4 +1,4 @@
-"""A long run shows a person on a terminal how far it is, and shows nothing of it anywhere else."""
+"""A long run, or apply, shows a person on a terminal how far it is, and shows nothing of it anywhere else."""
 
 import re
 import subprocess
@@ -49,3 +49,15 @@ def test_a_short_run_shows_none(cli) -> None:
     cli.write("a.yaml", "url: https://example.com/\n")
     code, seen = talk("run", "a.yaml", "--yes")
     assert (code, "\x1b[2K" in seen) == (0, False)
+
+
+def test_a_terminal_shows_how_far_an_apply_is(cli) -> None:
+    cli.write("qstash-jobs.yaml", "project: billing\n")
+    cli.write("jobs/a.yaml", "queues: {" + ", ".join(f"q{number}: {{}}" for number in range(12)) + "}\n")
+    cli.server.add_fault("delay", seconds=0.2, on=["queues"], times=15)
+    code, seen = talk("apply", "jobs", "--yes")
+    assert code == 0
+    bars = BAR.findall(seen)
+    assert bars
+    assert {total for _, _, _, total in bars} == {"12"}
+    assert not BAR.search(seen[seen.rindex("created 12") :])

@@ -26,6 +26,7 @@ from qstash_jobs.plan.kept import KeptPlan, find_differences
 from qstash_jobs.plan.verdict import Verdict
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.reconcile import Asking, Failed, apply_changes, read_back
+from qstash_jobs.report.wording import count
 from qstash_jobs.value import dataclass
 
 
@@ -60,6 +61,8 @@ class ApplyTalk:
     note: Callable[[str], None]
     stopping: Callable[[], int]
     """0, or the exit code to stop with."""
+    step: Callable[[], None] = lambda: None
+    """Called when one more change has been sent, or is known not to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +144,15 @@ def make_as(
 
 
 def _carry_out(plan: AccountPlan, aim: Aim, asking: Asking, talk: ApplyTalk) -> Applied:
-    verdicts = list(apply_changes(plan.sent, asking))
-    settled = read_back(verdicts, aim.replan, asking)
+    verdicts: list[Verdict] = []
+    try:
+        for verdict in apply_changes(plan.sent, asking):
+            verdicts.append(verdict)
+            talk.step()
+        settled = read_back(verdicts, aim.replan, asking)
+    except KeyboardInterrupt:
+        talk.note(_tell_break(verdicts, len(plan.sent)))
+        raise
     if isinstance(settled, Failed):
         unread = explain_unread(settled)
         talk.note(f"what was applied was not read back: {unread}")
@@ -150,6 +160,16 @@ def _carry_out(plan: AccountPlan, aim: Aim, asking: Asking, talk: ApplyTalk) -> 
     for verdict in settled:
         talk.tell(verdict)
     return Applied(exit_code=_exit_code(settled, talk.stopping()), verdicts=tuple(settled))
+
+
+def _tell_break(verdicts: Sequence[Verdict], planned: int) -> str:
+    """Say how far it was when it was broken off: nobody waits for the account to be read back then."""
+    taken = sum(verdict.state == "applied" for verdict in verdicts)
+    what = f"broken off: QStash took {taken:,} of {count(planned, 'change')}"
+    if taken == planned:
+        return f"{what}; they were not read back"
+    one_more = "" if len(verdicts) == planned else ", and may have taken one more"
+    return f"{what}{one_more}; the next apply does the rest"
 
 
 def _doubt(verdict: Verdict, unread: StopError) -> Verdict:

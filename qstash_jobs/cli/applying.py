@@ -1,8 +1,10 @@
 """An apply as the command line sees it: the plan on stderr, the question, and a line for each change."""
 
 from collections.abc import Sequence
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from qstash_jobs.cli.progress import Progress
 from qstash_jobs.cli.terminal import Terminal
 from qstash_jobs.value import dataclass
 
@@ -46,6 +48,12 @@ class Talk:
     _problems: "Sequence[Problem]" = ()
     _untouched: str | None = None
     """Why nothing was done, where nothing was."""
+    _progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        from qstash_jobs.api.world import system_clock
+
+        self._progress = Progress(self.terminal, system_clock())
 
     def bind(self) -> "ApplyTalk":
         from qstash_jobs.api.applying import ApplyTalk
@@ -58,12 +66,14 @@ class Talk:
             tell=self._tell,
             note=self.terminal.warn,
             stopping=lambda: self.stop.exit_code,
+            step=self._progress.step,
         )
 
     def sum_up(self, applied: "Applied") -> None:
         """Say what was done, and what to type next."""
         from qstash_jobs.report.applied import summarise_verdicts
 
+        self._progress.end()
         if applied.verdicts:
             self.terminal.note(summarise_verdicts(applied.verdicts))
         advice = self._advise(applied)
@@ -135,6 +145,7 @@ class Talk:
         else:
             self.terminal.note(what)
         self.stop.at_once = False
+        self._progress.begin(len(plan.sent))
         return True
 
     def _tell(self, verdict: "Verdict") -> None:

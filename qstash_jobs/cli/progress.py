@@ -1,4 +1,4 @@
-"""How many messages of a run are done -> a line on a terminal that is written over, and gone when the run ends."""
+"""How much of a run or an apply is done -> a line on a terminal that is written over, and gone at the end."""
 
 from qstash_jobs.boundary import Clock
 from qstash_jobs.cli.terminal import Terminal
