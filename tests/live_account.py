@@ -8,7 +8,7 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 from qstash import QStash
 
-NAME = st.from_regex(r"[A-Za-z0-9._-]{1,12}", fullmatch=True)
+NAME = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,11}", fullmatch=True)
 PLAIN = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)
 TEXT = (
     st.sampled_from(
@@ -93,7 +93,7 @@ def read_account(sdk: QStash) -> dict[str, Any]:
     return {
         "schedules": {
             one.schedule_id: (
-                one.cron.split(),
+                one.cron.replace("CRON_TZ=", "TZ=").split(),
                 one.destination,
                 one.headers,
                 one.body or one.body_base64,
@@ -143,9 +143,10 @@ def schedules(draw: st.DrawFn, targets: list[str]) -> dict[str, Any]:
         "callback": URL,
         "failure_callback": URL,
         "label": st.from_regex(r"[a-z]{1,5}( [a-z]{1,5})?(,[0-9]{1,5})?", fullmatch=True),
-        "flow_control": st.fixed_dictionaries(
-            {"key": NAME, "parallelism": st.integers(1, 9)},
-            optional={"rate": st.integers(1, 9), "period": st.sampled_from(["1s", "90s", "1d"])},
+        "flow_control": st.fixed_dictionaries({"key": NAME, "parallelism": st.integers(1, 9)})
+        | st.fixed_dictionaries(
+            {"key": NAME, "rate": st.integers(1, 9), "period": st.sampled_from(["1s", "90s", "1d"])},
+            optional={"parallelism": st.integers(1, 9)},
         ),
     }
     made |= {name: draw(values) for name, values in optional.items() if draw(st.booleans())}
@@ -193,11 +194,17 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def accounts(draw: st.DrawFn) -> LiveAccount:
+def accounts(draw: st.DrawFn, *, names_endpoints: bool = False) -> LiveAccount:
     """Any account that a job file can say."""
     url = st.sampled_from([f"https://{name}.example.com/hook" for name in "abcdef"])
-    endpoint = st.fixed_dictionaries({"url": url}, optional={"name": BODY})
-    endpoints = st.lists(endpoint, min_size=1, max_size=4, unique_by=lambda one: one["url"]).map(_name_once)
+    named = {"url": url, "name": BODY}
+    endpoint = (
+        st.fixed_dictionaries(named)
+        if names_endpoints
+        else st.fixed_dictionaries({"url": url}) | st.fixed_dictionaries(named)
+    )
+    unique = (lambda one: one["url"], lambda one: one.get("name", one["url"]))
+    endpoints = st.lists(endpoint, min_size=1, max_size=4, unique_by=unique)
     groups = draw(
         st.dictionaries(NAME, st.tuples(endpoints, st.dictionaries(HEADER, TEXT, max_size=2)), max_size=2)
     )
@@ -216,13 +223,3 @@ def accounts(draw: st.DrawFn) -> LiveAccount:
         pins=draw(st.dictionaries(key, pin, max_size=2)),
         schedules=draw(st.dictionaries(NAME, schedules(sorted(groups)), max_size=3)),
     )
-
-
-def _name_once(endpoints: list[dict[str, str]]) -> list[dict[str, str]]:
-    names: set[str] = set()
-    for endpoint in endpoints:
-        name = endpoint.get("name")
-        if name in names:
-            del endpoint["name"]
-        names.add(name or "")
-    return endpoints

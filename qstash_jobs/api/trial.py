@@ -98,11 +98,12 @@ _UNSEEN = (
 
 
 def _find_faults(problems: Iterable[Problem], places: "_Places") -> dict[Thing, str]:
-    refused: dict[Thing, str] = {}
+    refused: dict[Thing, list[str]] = {}
     for problem in problems:
         if problem.severity is Severity.ERROR:
-            refused.setdefault(places.find(problem.location, problem.message), _explain(problem))
-    return refused
+            reasons = refused.setdefault(places.find(problem.location, problem.message), [])
+            reasons += [_explain(problem)]
+    return {thing: "; ".join(dict.fromkeys(reasons)) for thing, reasons in refused.items()}
 
 
 class _Places:

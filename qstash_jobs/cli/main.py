@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "qstash_jobs.cli.import_",
         "Write a job file with what the account holds, or with other cron entries.",
     ),
+    "copy": ("qstash_jobs.cli.copy", "Make one region's account hold what another's does."),
     "schedules": (
         "qstash_jobs.cli.schedules",
         "Say when schedules fire next, and what they ask of the plan.",

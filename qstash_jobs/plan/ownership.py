@@ -54,6 +54,12 @@ class Owner:
         return bool(self.project) and self.names_things and name.startswith(self.prefix)
 
 
+def read_mark(label: str) -> tuple[str, str] | None:
+    """Read some project's label: whose it is, and the digest; None where it is none."""
+    match = _LABEL.fullmatch(label)
+    return None if match is None else (match[1], match[2])
+
+
 def is_mark(label: str) -> bool:
     """Say whether a label is some project's mark, and nothing that a user wrote."""
     return _LABEL.fullmatch(label) is not None
