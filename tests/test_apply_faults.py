@@ -53,7 +53,7 @@ FAULTS: dict[str, tuple[Fault, set[int]]] = {
     "429 of the day": (answers(429, *DAILY), {5}),
     "401": (answers(401), {4}),
     "403": (answers(403), {4}),
-    "302": (answers(302, ("Location", "https://elsewhere.example.com")), {2}),
+    "302": (answers(302, ("Location", "https://elsewhere.example.com")), {5}),
     "500": (answers(500), {0, 3, 5}),
     "503 page": (answers(503, text="<html><title>down</title>"), {0, 3, 5}),
     "409": (answers(409), {0, 3, 5}),

@@ -176,10 +176,11 @@ def _doubt(verdict: Verdict, unread: StopError) -> Verdict:
     """Say of a change that was taken that nobody has looked whether it is there."""
     if verdict.state != "applied":
         return verdict
-    return replace(verdict, reason="QStash took it; it was not read back", exit_code=unread.exit_code)
+    exit_code = 4 if unread.exit_code == 4 else 5
+    return replace(verdict, reason="QStash took it; it was not read back", exit_code=exit_code)
 
 
-CONCERNS = (4, 2, 3, 5, 1)
+CONCERNS = (4, 3, 5, 1)
 """Exit codes, the highest concern first; a signal's is above them."""
 
 

@@ -77,9 +77,10 @@ def _is_final(failed: Failed) -> bool:
 
 def _exit_code(failed: Failed) -> int:
     match failed.failure:
-        case Misconfigured(exit_code=exit_code):
-            return exit_code
-        case Throttled() | NotSent():
+        case Misconfigured(exit_code=4):
+            return 4
+        # a redirect too, in the middle of an apply: 2 would say that nothing was changed
+        case Misconfigured() | Throttled() | NotSent():
             return 5
         case _:
             return 1
