@@ -181,8 +181,11 @@ def _show_new(server: "LocalServer", seen: int, terminal: Terminal) -> int:
     from qstash_jobs.report.deliveries import Arrival, write_arrival
 
     count = server.delivery_count
-    for delivery in server.deliveries()[-(count - seen) :] if count > seen else ():
-        arrival = Arrival(
+    if count == seen:
+        return count
+    width, colour = terminal.error_width, terminal.error_colour
+    arrivals = (
+        Arrival(
             name=delivery.message_id,
             message_id=delivery.message_id,
             method=delivery.method,
@@ -192,5 +195,7 @@ def _show_new(server: "LocalServer", seen: int, terminal: Terminal) -> int:
             body=delivery.body,
             attempt=delivery.attempt,
         )
-        terminal.note(write_arrival(arrival, width=terminal.error_width, colour=terminal.error_colour))
+        for delivery in server.deliveries()[-(count - seen) :]
+    )
+    terminal.notes(write_arrival(arrival, width=width, colour=colour) for arrival in arrivals)
     return count

@@ -65,6 +65,14 @@ class Terminal:
         if not self.quiet:
             self._say("info", text, facts)
 
+    def notes(self, lines: Iterable[str]) -> None:
+        """Print lines of progress that are there at once: one by one, thousands of them take as many writes."""
+        if self.log_format == "json":
+            for line in lines:
+                self.note(line)
+        elif text := "\n".join(lines):
+            self.note(text)
+
     def warn(self, text: str, **facts: object) -> None:
         """Print what has to be seen even with --quiet. Where nobody can be told, the exit code still tells."""
         self._say("warning", text, facts)

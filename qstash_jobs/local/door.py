@@ -64,7 +64,7 @@ class Door:
         return response
 
     def _answer(self, request: web.BaseRequest, body: bytes) -> Reply:
-        headers = tuple((_decode(name), _decode(value)) for name, value in request.raw_headers)
+        headers = tuple([(_decode(name), _decode(value)) for name, value in request.raw_headers])
         call = Call(
             method=request.method,
             target=request.raw_path,

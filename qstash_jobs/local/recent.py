@@ -1,8 +1,9 @@
 """The last things of a kind that happened: kept up to a number and a size."""
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
+
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
 """The built-in receiver: deliveries in, answers out, and what it got is kept. Nothing leaves the process."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from qstash_jobs.local.recent import Recent
 from qstash_jobs.local.world.message import Answer, Attempt, Kind
+from qstash_jobs.value import dataclass
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_MS = 250_000_000_000_000

@@ -1,12 +1,11 @@
 """Things of the world as they are written down, one frozen value each; `rows` fills them in, `restore` reads them."""
 
-from dataclasses import dataclass
-
 from qstash_jobs.grammar import RetryDelay
 from qstash_jobs.local.world.flow import FlowLimit
 from qstash_jobs.local.world.groups import Endpoint
 from qstash_jobs.local.world.message import Kind
 from qstash_jobs.local.world.settings import Pairs, Settings
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

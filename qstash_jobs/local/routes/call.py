@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -12,9 +13,10 @@ from qstash_jobs.local.world.filters import Query
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.local.world.settings import Pairs
 from qstash_jobs.local.world.world import World
+from qstash_jobs.value import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=False, kw_only=True)
 class Call:
     """One request; the target is raw, exactly as it stood in the request line."""
 
@@ -25,9 +27,15 @@ class Call:
     caller_ip: str = "127.0.0.1"
 
     def header(self, name: str) -> str | None:
-        """Return the first value of a header, or None."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        """Return the first value of a header, or None; the name is in lower case."""
+        return self._named.get(name)
+
+    @cached_property
+    def _named(self) -> Mapping[str, str]:
+        named: dict[str, str] = {}
+        for name, value in self.headers:
+            named.setdefault(name.lower(), value)
+        return named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

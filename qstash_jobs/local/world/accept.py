@@ -4,7 +4,6 @@ An order is prepared first, which changes nothing, and committed then: a batch i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from qstash_jobs.local.world.account import Account
 from qstash_jobs.local.world.allowance import check_allowance, use_allowance
@@ -18,6 +17,7 @@ from qstash_jobs.local.world.resources import find_or_make_queue, is_name
 from qstash_jobs.local.world.settings import Pairs, Settings, due_ms
 from qstash_jobs.local.world.values import read_url
 from qstash_jobs.local.world.world import World
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,12 @@
 
 import re
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from qstash_jobs.local.world.duration import read_duration_s
 from qstash_jobs.local.world.refusal import Refusal
+from qstash_jobs.value import dataclass
 
 if TYPE_CHECKING:
     from qstash_jobs.local.world.message import Message

@@ -1,9 +1,10 @@
 """A URL group: the endpoints that a message to it is delivered to."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from qstash_jobs.local.world.settings import Pairs
+from qstash_jobs.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What the server holds: messages, the attempts to deliver them, the answers, and what happened to each."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -8,6 +8,7 @@ from qstash_jobs.grammar import RetryDelay
 from qstash_jobs.local.world.flow import FlowKey
 from qstash_jobs.local.world.queues import Queue
 from qstash_jobs.local.world.settings import Pairs, Settings
+from qstash_jobs.value import dataclass
 
 if TYPE_CHECKING:
     from qstash_jobs.local.world.account import Account

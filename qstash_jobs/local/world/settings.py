@@ -1,10 +1,9 @@
 """How one message is to be delivered, as its configuration headers said."""
 
-from dataclasses import dataclass
-
 from qstash_jobs.grammar import RetryDelay
 from qstash_jobs.local.world.flow import FlowLimit
 from qstash_jobs.local.world.redaction import Redaction
+from qstash_jobs.value import dataclass
 
 Pairs = tuple[tuple[str, str], ...]
 
