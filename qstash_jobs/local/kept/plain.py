@@ -14,10 +14,12 @@ from qstash_jobs.grammar import RetryDelay, read_retry_delay
 
 T = TypeVar("T")
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def write_plain(value: Any) -> str:
     """Write a value as JSON, in ASCII: text with half a surrogate pair can be kept as well."""
-    return json.dumps(_to_plain(value), separators=(",", ":"))
+    return _encode(_to_plain(value))
 
 
 def read_plain(kind: type[T], text: str) -> T:

@@ -1,7 +1,7 @@
 """Changes of a world -> the rows that hold them, complete as they are now: nothing of the world is looked at later."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -58,12 +58,23 @@ def write_batch(world: World, changes: Changes, written: set[int]) -> Batch:
     batch.events = [_write_event(event) for event in changes.events if event.message.number in written]
     for account, kind, name in changes.things:
         _write_thing(batch, account, kind, name)
-    for account in world.accounts:
+    for account in _find_touched(changes):
         _write_thing(batch, account, "account", "")
     batch.dedup = [
         (write_account_id(account.token), key, number, at_ms) for account, key, number, at_ms in changes.dedup
     ]
     return batch
+
+
+def _find_touched(changes: Changes) -> Iterable[Account]:
+    """Find whose counters may have changed: none does by itself."""
+    return dict.fromkeys(
+        (
+            *(message.account for message in changes.messages),
+            *(account for account, _, _ in changes.things),
+            *(account for account, _, _, _ in changes.dedup),
+        )
+    )
 
 
 def _write_message(batch: Batch, message: Message, written: set[int]) -> None:
