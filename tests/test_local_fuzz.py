@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import socket
 from collections import deque
 from collections.abc import Iterator
@@ -108,6 +109,16 @@ VALUES = st.sampled_from(
         "ID",
         "DELIVERED",
         "IN_PROGRESS",
+        "NaN",
+        "1e3",
+        "+1",
+        "%ff",
+        "%00",
+        "%D9%A1",
+        "0x10",
+        ",",
+        "--",
+        "*" * 3000,
         *URLS,
     ]
 )
@@ -228,8 +239,36 @@ ENDPOINTS = st.fixed_dictionaries(
 QUEUE = st.fixed_dictionaries(
     {"queueName": st.just("q"), "parallelism": st.integers(-1, 3), "paused": st.booleans()}
 )
+BROKEN_JSON = st.sampled_from(
+    [
+        b"[" * 4000,
+        b'{"a":' * 2000,
+        b"1" * 5000,
+        b"1e400",
+        b"[1e400]",
+        b"-0.0",
+        b"NaN",
+        b'[{"destination":"https://a","body":"\\ud800"}]',
+        b'[{"destination":"https://\\ud800/","headers":{"Upstash-Label":"\\udfff"}}]',
+        b'[{"destination":"https://a","destination":null}]',
+        b'[{"destination":"https://a","headers":{"upstash-DELAY":"1s","Upstash-Delay":"2s"}}]',
+        b'\xef\xbb\xbf{"seconds":1}',
+        b'{"seconds":1e308}',
+        b'{"seconds":Infinity}',
+        b'{"seconds":true}',
+        b'{"endpoints":[{"url":"https://a","name":"\\u0000"}]}',
+        b'{"queueName":"q","parallelism":1e9}',
+        b'{"queueName":"q","parallelism":99999999999999999999}',
+        b'{"messageIds":[[],{},null,1,"a"]}',
+        b'{"kind":"answer","times":1e18,"skip":-1}',
+        b"\x00",
+        b"\xff\xfe",
+        '{"seconds": 1}'.encode("utf-16"),
+    ]
+)
 BODIES = st.one_of(
     st.binary(max_size=30),
+    BROKEN_JSON,
     st.one_of(JSON, BATCH, ENDPOINTS, QUEUE).map(lambda value: json.dumps(value).encode()),
 )
 
@@ -389,6 +428,89 @@ def read_answer(file: Any) -> tuple[int, Any, bool]:
     assert not content or headers["content-type"].startswith("application/json")
     closed = version == b"HTTP/1.0" or headers.get("connection") == "close"
     return status, json.loads(content) if content else None, closed
+
+
+ODDITIES = st.sampled_from(
+    [
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\x00",
+        b"\xff",
+        b" ",
+        b"\t",
+        b":",
+        b"%",
+        b"%zz",
+        b"/../",
+        b"//",
+        b"?",
+        b"#",
+        b"\r\n folded",
+        b"\r\nHost: y",
+        b"\r\nContent-Length: 5",
+        b"\r\nContent-Length: -1",
+        b"\r\nTransfer-Encoding: chunked",
+        b"\r\nTransfer-Encoding: gzip, chunked",
+        b"\r\nExpect: 100-continue",
+        b"\r\nExpect: nonsense",
+        b"\r\nUpgrade: websocket\r\nConnection: upgrade",
+        b"\r\nConnection: \x00",
+        b"\r\nAuthorization: Bearer",
+        b"\r\nAuthorization: Basic \xff",
+        b"\r\nUpstash-Forward-: x",
+        b"\r\nUpstash-Not-Before: 99999999999999999999999",
+        b"\r\nno colon here",
+        b"\r\n: no name",
+        b"\r\n\r\n",
+        b"GET / HTTP/0.9\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"CONNECT a:1 HTTP/1.1\r\n\r\n",
+        b"HTTP/1.1",
+        b"HTTP/9.9",
+        b"a" * 9000,
+        b"\xe2\x82\xac",
+    ]
+)
+
+
+@st.composite
+def mangled(draw: st.DrawFn) -> tuple[Request, list[tuple[float, float, bytes]]]:
+    """Something like a request, and where which of its bytes give way to others."""
+    cut = st.tuples(st.floats(0, 1), st.sampled_from([0.0, 0.0, 0.01, 0.3]), ODDITIES | st.binary(max_size=8))
+    return draw(requests()), draw(st.lists(cut, min_size=1, max_size=4))
+
+
+def mangle(data: bytes, cuts: list[tuple[float, float, bytes]]) -> bytes:
+    for at, share, other in cuts:
+        place = round(at * len(data))
+        data = data[:place] + other + data[place + round(share * len(data)) :]
+    return data
+
+
+@given(broken=mangled())
+@settings(
+    deadline=None,
+    max_examples=400,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_no_bytes_make_the_server_fail(
+    server: LocalServer, broken: tuple[Request, list[tuple[float, float, bytes]]]
+) -> None:
+    request, cuts = broken
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    said = b""
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        try:
+            line.sendall(mangle(request.write(server.token), cuts))
+            line.shutdown(socket.SHUT_WR)
+            while part := line.recv(65536):
+                said += part
+        except (ConnectionResetError, BrokenPipeError):
+            pass  # refused while this side was still sending
+    # A status line is written by the server alone: in a JSON text its line ends are escaped.
+    statuses = re.findall(rb"^HTTP/1\.[01] (\d+) [^\r]*\r$", said, re.MULTILINE)
+    assert [status for status in statuses if not b"100" <= status < b"500"] == []
 
 
 @given(sequence=st.lists(requests(), min_size=1, max_size=12))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import socket
 import struct
 import threading
@@ -69,6 +70,13 @@ def honest_client(server: LocalServer) -> Iterator[Callable[[], None]]:
             assert time.monotonic() - began < IN_TIME_S
 
         yield work
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What others do wrong is no failure of the server."""
+    yield
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 @pytest.fixture

@@ -91,11 +91,10 @@ class _Connection(RequestHandler):
         if self.transport is None or self.transport.is_closing():
             return None
         request = self._current_request
-        if self._answers or (request is not None and not request.content.is_eof()):
+        bodies = [request.content] if request is not None else [body for _, body in self._messages]
+        if self._answers or any(not body.is_eof() for body in bodies):
             return 2, self._waits_since
-        if request is not None or self._messages:
-            return None
-        return int(self._served), self._waits_since
+        return None if bodies else (int(self._served), self._waits_since)
 
     def leave(self) -> None:
         """End it at once."""

@@ -109,6 +109,11 @@ class Door:
             raise Refusal(408, "the body did not arrive in time") from error
         except (web.RequestPayloadError, HttpProcessingError) as error:
             raise Refusal(400, "malformed request: the body is broken off or badly divided") from error
+        except RuntimeError as error:
+            # aiohttp, streams.py: so it says that the client has left before anybody read
+            if request.transport is None:
+                raise ConnectionResetError("the client has left") from error
+            raise
 
     async def _read_parts(self, content: StreamReader) -> bytes:
         parts: list[bytes] = []
