@@ -706,3 +706,13 @@ def test_a_secret_that_has_left_the_files_is_not_shown_where_it_is_set_nowhere(a
     assert "s3cr3t" not in (account.cli.folder / "plan.json").read_text()
     told = applied(account.cli("apply", "jobs", "--yes", "--format", "jsonl"))
     assert "s3cr3t" not in told.out + told.err
+
+
+def test_an_account_whose_schedules_have_large_bodies_is_read_back(account):
+    account.cli.write("jobs/large.txt", "x" * 900_000)
+    text = "schedules:\n" + "".join(
+        f"  s{number}: {{cron: '0 4 * * *', url: https://example.com, body_file: large.txt}}\n"
+        for number in range(15)
+    )
+    applied(account.apply(text))
+    assert account.plan().code == 0

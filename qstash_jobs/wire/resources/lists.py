@@ -17,6 +17,9 @@ T = TypeVar("T")
 LIST_BYTES = 12 * 1024 * 1024
 """A thousand groups of a hundred endpoints are a few megabytes."""
 
+SCHEDULES_BYTES = 40 * 1024 * 1024
+"""Schedules are listed with their bodies: a thousand, which the largest plan includes, of 40 KiB each."""
+
 
 def ask_groups() -> Request:
     """Ask for all URL groups."""
@@ -30,7 +33,7 @@ def ask_queues() -> Request:
 
 def ask_schedules() -> Request:
     """Ask for all schedules: what any token may do, and what changes nothing."""
-    return _ask("/v2/schedules")
+    return _ask("/v2/schedules", answer_bytes=SCHEDULES_BYTES)
 
 
 def ask_flow_controls() -> Request:
@@ -68,8 +71,8 @@ def read_list(
     return tuple(found)
 
 
-def _ask(target: str) -> Request:
-    return Request(method="GET", target=target, answer_bytes=LIST_BYTES)
+def _ask(target: str, *, answer_bytes: int = LIST_BYTES) -> Request:
+    return Request(method="GET", target=target, answer_bytes=answer_bytes)
 
 
 def _read_entries(answer: Answer, *, now: datetime) -> list[dict[str, Any]] | Failure:
