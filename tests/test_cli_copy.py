@@ -269,6 +269,18 @@ def test_without_a_regions_token_no_other_is_sent_in_its_place(regions):
     assert regions.servers["us"].requests() == []
 
 
+def test_an_account_that_cannot_be_read_is_named_with_the_variable_of_its_token(regions):
+    for region, variable in (("eu", "EU_CENTRAL_1_QSTASH_TOKEN"), ("us", "US_EAST_1_QSTASH_TOKEN")):
+        regions.cli.set(variable, "nobody")
+        answer = regions("--yes")
+        assert answer.code == 4
+        assert f"the account at {regions.servers[region].url.partition('//')[2]} cannot be read" in answer.err
+        assert f"check {variable}" in answer.err
+        regions.cli.set(variable, regions.servers[region].token)
+    regions.servers["us"].add_fault("refuse", on=["queues"], times="always")
+    assert regions("--yes").code == 5
+
+
 def test_a_copy_that_is_cut_short_is_told_and_finished_by_the_next_one(regions):
     make_everything(regions.eu)
     regions.servers["us"].add_fault("error", status=400, text="no", on=["schedules"], times=1, skip=2)

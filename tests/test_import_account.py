@@ -258,12 +258,35 @@ def test_an_empty_account_leaves_no_file(cli, sdk):
         (["--from", "crontab"], 2, "name the file that --from crontab is to read"),
         (["--from", "crontab", "-", "--take-over"], 2, "--take-over is for what the account holds"),
         (["--out", "../elsewhere.yaml"], 2, "is outside the project"),
+        (["--out", "qstash-jobs.yaml", "--force"], 2, "is the name of a project file"),
     ],
 )
 def test_words_that_say_nothing_together_are_refused(cli, sdk, words, code, said):
     answer = cli("import", *words)
     assert answer.code == code
     assert said in answer.err
+
+
+def test_an_endpoints_name_may_be_anything(cli, sdk):
+    names = ["n\u202e\n: # 😀", "x" * 2000, "? a", "${{ secrets.X }}", "true"]
+    ends = [{"name": name, "url": f"https://{number}.example.com/"} for number, name in enumerate(names)]
+    sdk.url_group.upsert_endpoints("g", ends)
+    written, said = imported(cli)
+    assert list(written["url_groups"]["g"]["endpoints"]) == names
+    assert "left out" not in said
+
+
+def test_an_environment_has_to_be_chosen_and_its_defaults_are_taken_away(cli, sdk):
+    environments = "environments: {prod: {defaults: {retries: 7, headers: {X-A: b}}}, dev: {}}\n"
+    cli.write("qstash-jobs.yaml", f"project: billing\n{environments}")
+    sdk.schedule.create(**NIGHTLY, schedule_id="s")
+    answer = cli("import")
+    assert answer.code == 2
+    assert "say which account to write down: --environment prod or --environment dev" in answer.err
+    answer = cli("import", "--environment", "prod", "--out", "jobs/a.yaml")
+    assert answer.code == 0
+    assert "next: qstash-jobs plan jobs/a.yaml --environment prod\n" in answer.err
+    assert cli("plan", "jobs", "--environment", "prod", "--exit-code").code == 0
 
 
 def test_a_refused_token_a_service_that_is_down_and_a_project_without_a_name_write_nothing(cli, sdk):

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from qstash_jobs.api.account import explain_unread, hide_plan, open_asking
+from qstash_jobs.api.account import hide_plan, open_asking
 from qstash_jobs.api.applying import Aim, Applied, ApplyTalk, ApplyWish, make_as
+from qstash_jobs.api.inventory import read_with
 from qstash_jobs.api.original import Original, read_original
 from qstash_jobs.api.wish import Tools
 from qstash_jobs.api.world import Service, clock_of, system_clock
@@ -15,7 +16,7 @@ from qstash_jobs.plan.account import Account, AccountPlan, plan_account
 from qstash_jobs.plan.changes import Change
 from qstash_jobs.plan.ownership import read_mark
 from qstash_jobs.plan.schedules import DeclaredSchedule, plan_schedule
-from qstash_jobs.reconcile import ALL_KINDS, Asking, Failed, observe
+from qstash_jobs.reconcile import Asking
 from qstash_jobs.report.wording import join
 from qstash_jobs.value import dataclass
 from qstash_jobs.wire.resources.schedules import ObservedSchedule
@@ -83,9 +84,7 @@ def aim_at_copy(wish: CopyWish, talk: ApplyTalk) -> Aim:
         )
 
     def look(asking: Asking) -> AccountPlan:
-        account = observe(ALL_KINDS, asking)
-        if isinstance(account, Failed):
-            raise explain_unread(account)
+        account = read_with(asking, wish.target)
         _refuse_strangers(original, account, wish)
         return replan(account)
 

@@ -9,11 +9,12 @@ from qstash_jobs.api.account import explain_unread, open_asking
 from qstash_jobs.api.declared import Elsewhere, find_declared
 from qstash_jobs.api.trial import OpenSession, Thing, Unlike, find_unlike, keep_valid, leave_out, opener
 from qstash_jobs.api.workspace import STDIN, Inputs, Workspace, load
-from qstash_jobs.api.world import Service, check_environment, find_service, system_clock
+from qstash_jobs.api.world import Service, find_service, system_clock
 from qstash_jobs.errors import UsageError
+from qstash_jobs.files import PROJECT_FILE
 from qstash_jobs.plan.account import Account
 from qstash_jobs.plan.ownership import Owner
-from qstash_jobs.reconcile import ALL_KINDS, Failed, observe
+from qstash_jobs.reconcile import ALL_KINDS, Asking, Failed, observe
 from qstash_jobs.report.inventory import VARIANTS, Terms, draft_account
 from qstash_jobs.report.inventory.defaults import merge_defaults
 from qstash_jobs.report.job_file import Draft, write_job_file
@@ -53,7 +54,6 @@ def take_stock(wish: StockWish, env: Mapping[str, str]) -> Stock:
     around = load(
         Inputs(paths=(STDIN,), here=wish.here, environment=wish.environment, stdin=b"schedules: {}\n")
     )
-    check_environment(around.project)
     _check_place(around, wish)
     service, warnings = find_service(env, around.project)
     account = read_account(service)
@@ -80,9 +80,16 @@ def take_stock(wish: StockWish, env: Mapping[str, str]) -> Stock:
 def read_account(service: Service) -> Account:
     """Read all that an account holds; StopError where it cannot be read."""
     with closing(open_asking(service, system_clock())) as asking:
-        account = observe(ALL_KINDS, asking)
+        return read_with(asking, service)
+
+
+def read_with(asking: Asking, service: Service) -> Account:
+    """Read all that an account holds, on a line that is there; StopError where it cannot be read."""
+    account = observe(ALL_KINDS, asking)
     if isinstance(account, Failed):
-        raise explain_unread(account)
+        error = explain_unread(account)
+        text = str(error).replace("QSTASH_TOKEN", service.token_from)
+        raise type(error)(text.replace("the account", f"the account at {service.name}", 1))
     return account
 
 
@@ -143,6 +150,15 @@ def _list_things(draft: Draft) -> set[Thing]:
 
 
 def _check_place(around: Workspace, wish: StockWish) -> None:
+    project = around.project
+    if project.environments and not project.environment:
+        raise UsageError(
+            f"say which account to write down: --environment {' or --environment '.join(project.environments)}"
+        )
+    if wish.out is not None and wish.out.name == PROJECT_FILE:
+        raise UsageError(
+            f"{wish.out} is the name of a project file; name a job file, such as jobs/account.yaml"
+        )
     if not around.project_name:
         raise UsageError(
             "the project has no name, which says whose a schedule is: write `project: NAME` into qstash-jobs.yaml, "

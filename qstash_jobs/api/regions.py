@@ -46,5 +46,7 @@ def find_regional(region: Region, env: Mapping[str, str]) -> tuple[Service, tupl
     """
     url = f"{region.prefix}_QSTASH_URL"
     server, warnings = read_address(find_setting(env, url) or region.url, source=url)
-    token = read_token(env, f"{region.prefix}_QSTASH_TOKEN")
-    return Service(server=server, token=token, account=account_of(token), env=env), warnings
+    name = f"{region.prefix}_QSTASH_TOKEN"
+    token = read_token(env, name)
+    service = Service(server=server, token=token, account=account_of(token), env=env, token_from=name)
+    return service, warnings

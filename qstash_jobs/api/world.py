@@ -39,6 +39,7 @@ class Service:
     account: str | None
     env: Mapping[str, str]
     """For proxies and the trust store."""
+    token_from: str = "QSTASH_TOKEN"  # noqa: S105 - the name of a variable
 
     @property
     def name(self) -> str:
@@ -81,7 +82,9 @@ def find_service(env: Mapping[str, str], project: Project) -> tuple[Service, tup
         raise AuthenticationError(
             f"{project.token_from} is of the account {account}, and the project file says {project.account}"
         )
-    return Service(server=server, token=token, account=account, env=env), warnings
+    return Service(
+        server=server, token=token, account=account, env=env, token_from=project.token_from
+    ), warnings
 
 
 def check_environment(project: Project) -> None:

@@ -116,6 +116,6 @@ def _say_where(stock: "Stock", given: dict[str, Any]) -> str:
     from qstash_jobs.report.escape import quote_shell
 
     if not len(stock.draft):
-        return f"nothing to write, so {given['out']} is as it was"
+        return f"nothing to write into {given['out']}"
     where = f" --environment {quote_shell(given['environment'])}" if given["environment"] else ""
     return f"wrote {given['out']}; next: qstash-jobs plan {quote_shell(str(given['out']))}{where}"

@@ -13,6 +13,8 @@ from qstash_jobs.value import dataclass
 # The words that YAML 1.2's core schema, or an older reader, takes for something other than text
 _WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*|https?://[A-Za-z0-9._~/?=&%@+-]*[A-Za-z0-9_~/=-]")
+# YAML 1.2.2, 7.4.2: a key before its colon has 1024 characters at most; a longer one needs a question mark
+LONGEST_SIMPLE_KEY = 1000
 # YAML 1.2.2, 5.1: what no stream may hold as it is, beyond what is unsafe on a terminal
 _NO_YAML = re.compile("[\ufffe\uffff]")
 _SURROGATES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
@@ -135,6 +137,9 @@ def _write_pair(key: str, value: Any, indent: str) -> Iterator[str]:
     elif isinstance(value, tuple | list) and value:
         yield f"{indent}{name}:"
         yield from (f"{indent}  - {_write_scalar(item)}" for item in value)
+    elif len(name) > LONGEST_SIMPLE_KEY:
+        yield f"{indent}? {name}"
+        yield f"{indent}: {_write_scalar(value)}"
     else:
         yield f"{indent}{name}: {_write_scalar(value)}"
 
