@@ -35,6 +35,7 @@ BENCHMARKS: Sequence[tuple[str, ...]] = (
     ("growth.py",),
     ("ledger.py",),
     ("local.py",),
+    ("local_memory.py",),
 )
 SMALL: Mapping[str, Sequence[str]] = {
     "start.py": (),
@@ -45,7 +46,8 @@ SMALL: Mapping[str, Sequence[str]] = {
     "rows.py": ("--rows", "1000"),
     "growth.py": ("--rows", "5000", "--few", "500"),
     "ledger.py": ("--rows", "1000", "--full", "20000"),
-    "local.py": ("--messages", "1000", "--many", "5000", "--retain", "100"),
+    "local.py": ("--messages", "1000"),
+    "local_memory.py": ("--messages", "5000", "--retain", "100"),
 }
 """What makes each quick, to see that it works: its figures mean nothing."""
 

@@ -1,0 +1,90 @@
+"""`qstash-jobs dev --retain` while a million messages come, are delivered and go -> its memory; and with `--state`.
+
+All of it is published and delivered, a twentieth at a time, and after each one its resident memory is looked at.
+Linux only, as `local.py` is.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import dev, running, send, wait_delivered
+from result import Ratio, Result, Target, tell
+
+PARTS = 20
+MOST_GROWTH = 1.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What a server held in MB while so many messages came and went."""
+
+    messages: int
+    held: Sequence[float]
+    """After each twentieth."""
+    peak: float
+
+    @property
+    def growth(self) -> float:
+        """The most that was held after any part, beside what was held after the first."""
+        return max(self.held) / self.held[0]
+
+    def write(self) -> str:
+        most, least = (f"{figure:.1f}" for figure in (max(self.held), min(self.held)))
+        return (
+            f"{self.messages:,} messages: {self.held[0]:.1f} MB after a twentieth, {self.held[-1]:.1f} at the end, "
+            f"{least} to {most} in between, {self.peak:.1f} at most"
+        )
+
+
+def measure_memory(messages: int, folder: Path, *options: str) -> Memory:
+    """Publish a twentieth at a time, have all of it delivered, and look."""
+    part, held = messages // PARTS, []
+    with running(dev(*options), folder / "errors") as server:
+        for number in range(1, PARTS + 1):
+            send(server, part)
+            wait_delivered(server, part * number)
+            held.append(server.resident_mb)
+        return Memory(messages=part * PARTS, held=held, peak=server.peak_mb)
+
+
+def judge(memory: Memory, kept: Memory, retain: int) -> Result:
+    """Hold the figures against the targets."""
+    return Result(
+        panels=[],
+        targets=[
+            Target(
+                text=f"Local server, {each.messages:,} messages with {options}: memory, × after a twentieth",
+                ratio=Ratio(median=each.growth, least=each.growth, most=each.growth),
+                goal=MOST_GROWTH,
+                at_most=True,
+            )
+            for options, each in (("`--retain`", memory), ("`--retain` and `--state`", kept))
+        ],
+        notes=[
+            f"Local server with `--retain {retain}`, {memory.write()}",
+            f"Local server with `--retain {retain}` and `--state`, {kept.write()}",
+        ],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=1_000_000, help="a fifth of them with --state")
+    parser.add_argument("--retain", type=int, default=10_000)
+    # `report.py` gives it to all; once is enough where nothing is timed.
+    parser.add_argument("--repetitions", type=int, default=1, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    options = ("--retain", str(arguments.retain))
+    with tempfile.TemporaryDirectory() as name:
+        memory = measure_memory(arguments.messages, Path(name), *options)
+        kept = measure_memory(
+            arguments.messages // 5, Path(name), *options, "--state", str(Path(name) / "state.db")
+        )
+    tell(judge(memory, kept, arguments.retain))
+
+
+if __name__ == "__main__":
+    main()
