@@ -3,6 +3,8 @@
 import json
 import random
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -304,6 +306,26 @@ def test_a_file_that_is_not_ours_is_left_as_it_is(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=reason):
             start_server(state=path)
         assert before is None or path.read_bytes() == before
+
+
+def test_what_python_asked_for_is_in_the_file_when_its_call_returns(tmp_path: Path) -> None:
+    script = """
+import os, sys
+from qstash_jobs.local import start_server
+server = start_server(state=sys.argv[1])
+server.make_queue("held", paused=True)
+server.make_group("pair", {"a": "https://a.example"})
+server.advance(700)
+os._exit(7)
+"""
+    state = tmp_path / "state.db"
+    assert subprocess.run([sys.executable, "-c", script, str(state)], timeout=60).returncode == 7
+    with closing(StateFile(state)) as file:
+        world = World(now_ms=BEGIN_MS, make_secret=lambda: "secret", real_time=True)
+        restore(world, file.read())
+    account = world.accounts[0]
+    assert (account.queues["held"].paused, list(account.groups)) == (True, ["pair"])
+    assert world.position.advanced_ms >= 700_000
 
 
 def test_a_damaged_file_is_said_to_be(tmp_path: Path) -> None:

@@ -154,13 +154,14 @@ class LocalServer:
 
     def _change(self, function: Callable[[], object]) -> None:
         def change() -> None:
-            try:
-                function()
-            except Refusal as refusal:
-                raise UsageError(refusal.text) from refusal
+            function()
             self._thread.engine.wake()
 
-        self._thread.ask(change)
+        try:
+            self._thread.ask(change)
+            self._thread.wait_saved()
+        except Refusal as refusal:
+            raise UsageError(refusal.text) from refusal
 
 
 def start_server(
@@ -179,7 +180,7 @@ def start_server(
     retention: Retention | None = None,
     users: Sequence[User] = DEV_USERS,
     limits: Limits | None = None,
-    state: Path | None = None,
+    state: str | Path | None = None,
     speed: int = 1,
 ) -> LocalServer:
     """Start a server on 127.0.0.1, or where `host` says; it is a context manager that stops it.
@@ -211,7 +212,7 @@ def start_server(
         speed=speed,
     )
     _add_faults(world, faults)
-    opened = _open_state(world, state) if state is not None else None
+    opened = _open_state(world, Path(state)) if state is not None else None
     setup = Setup(
         host=host,
         port=port,

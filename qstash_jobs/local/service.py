@@ -50,6 +50,11 @@ class Service:
             await close_listener(server, listener)
             await self._close_state()
 
+    async def saved(self) -> None:
+        """Wait until all that has changed up to now is kept, where anything is. Raises Refusal where it cannot be."""
+        if self._keeper is not None:
+            await self._keeper.saved()
+
     async def _close_state(self) -> None:
         failed = await self._keeper.close() if self._keeper is not None else None
         if failed is not None:

@@ -1,6 +1,7 @@
 """A service in a thread of its own: started, asked from other threads, stopped."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 import threading
@@ -65,6 +66,13 @@ class ServiceThread:
             except FutureTimeoutError:
                 if not self._thread.is_alive():
                     return function()
+
+    def wait_saved(self) -> None:
+        """Wait until what was changed is kept, where anything is. Raises Refusal where it cannot be."""
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            # A server that stops meanwhile keeps the last changes itself.
+            with contextlib.suppress(CancelledError):
+                asyncio.run_coroutine_threadsafe(self._service.saved(), self._service.loop).result()
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Wait until nothing is left to deliver; False if that took longer."""
