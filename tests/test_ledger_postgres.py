@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from time import monotonic
 
 import psycopg
 import pytest
@@ -526,6 +527,24 @@ def test_a_server_that_stays_away_is_given_up(own_server: PostgresServer) -> Non
         own_server.kill()
         with pytest.raises(LedgerError, match=r"then for 0\.5 s: .* cannot be reached"):
             ledger.find([Slot(key=key, job="a")])
+
+
+def test_a_server_that_was_given_up_is_waited_for_no_more_and_used_once_it_is_back(
+    own_server: PostgresServer,
+) -> None:
+    address = Address(url=own_server.create_database())
+    with closing(open_postgres(address, patience_s=4)) as ledger:
+        key = new_key(ledger)
+        own_server.kill()
+        with pytest.raises(LedgerError):
+            ledger.find([Slot(key=key, job="a")])
+        began_s = monotonic()
+        for _ in range(3):
+            with pytest.raises(LedgerError, match="cannot be reached"):
+                ledger.find([Slot(key=key, job="a")])
+        assert monotonic() - began_s < 4
+        own_server.start()
+        assert ledger.find([Slot(key=key, job="a")]) == [None]
 
 
 def test_a_queue_that_another_runner_took_meanwhile_is_given_up(own_server: PostgresServer) -> None:

@@ -217,7 +217,8 @@ def test_doubt_says_how_to_settle_it() -> None:
 
     assert line == (
         "1 message may have been accepted; to settle it: qstash-jobs run --continue 7f3a0c11 "
-        "(offers it again, with an id by which QStash knows what it has, or asks its log after eight minutes)"
+        "(offers it again under the id by which QStash knows what it has, "
+        "or asks its log where that is not safe any more)"
     )
 
 

@@ -78,7 +78,7 @@ class Running:
                 ended = error
                 if isinstance(error, UnrecordedError):
                     self._show_unrecorded(error)
-                self._sum_up_broken()
+                self._sum_up_broken(error)
                 raise
             finally:
                 self.stop.at_once = True
@@ -167,21 +167,23 @@ class Running:
             for line in self._suggest_next(report.totals, run_id, waited=waited):
                 say(line)
 
-    def _sum_up_broken(self) -> None:
+    def _sum_up_broken(self, error: BaseException) -> None:
         """Say of a run that broke off what the ledger knows of it, and how to finish it."""
         if self._begun is None or self.given["local"]:
             return
         try:
             known = self.tools.ledger.find_runs(self._begun)
-        except LedgerError:  # that it fails is being told already
-            return
+        except LedgerError:  # that it fails is being told already; it knew the run if messages were sent
+            known = []
+            if isinstance(error, UnrecordedError):
+                self.terminal.fail(_suggest_later(self._begun))
         for record in known:
             for line in self._describe_broken(record):
                 self.terminal.fail(line, run=record.id)
 
     def _describe_broken(self, record: Run) -> Iterator[str]:
         if record.totals is None:
-            yield f"to go on, once the ledger can be written: qstash-jobs run --continue {shorten_run(record.id)}"
+            yield _suggest_later(record.id)
             return
         yield f"{write_totals(record.totals)} (run {shorten_run(record.id)})"
         doubtful = record.totals.get("in_doubt", 0) + record.totals.get("sending", 0)
@@ -223,6 +225,10 @@ class Running:
             )
         for settlement in error.settlements:
             self.terminal.fail(write_result_json(describe_result(self._begun or "", settlement)))
+
+
+def _suggest_later(run_id: str) -> str:
+    return f"to go on, once the ledger can be written: qstash-jobs run --continue {shorten_run(run_id)}"
 
 
 def _name_break(error: BaseException | None) -> str:

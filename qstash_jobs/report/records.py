@@ -152,8 +152,8 @@ def suggest_next(
     if doubtful:
         yield (
             f"{count(doubtful, 'message')} may have been accepted; to settle {_it(doubtful)}: "
-            f"{again} (offers {_it(doubtful)} again, with an id by which QStash knows what it has, "
-            "or asks its log after eight minutes)"
+            f"{again} (offers {_it(doubtful)} again under the id by which QStash knows what it has, "
+            "or asks its log where that is not safe any more)"
         )
     if totals.get("partial"):
         yield (

@@ -35,6 +35,8 @@ class Channel:
         self.address = address
         self._read_only = read_only
         self._patience_s = patience_s
+        self._has_given_up = False
+        """The server was waited for in vain: whoever asks next waits no more, so that a run comes to its end."""
         self._connection = open_ready(address, read_only=read_only)
         self._identity = self._identify()
         self._restore: Callable[[], None] = lambda: None
@@ -93,7 +95,8 @@ class Channel:
                 if not isinstance(cause, psycopg.Error):
                     raise
                 if is_lost(cause, self._connection):
-                    ends_s = ends_s or time.monotonic() + self._patience_s
+                    patience_s = 0.0 if self._has_given_up else self._patience_s
+                    ends_s = ends_s or time.monotonic() + patience_s
                     self._reconnect(cause, ends_s)
                 elif is_conflict(cause) and conflicts < _CONFLICTS:
                     conflicts += 1
@@ -113,12 +116,14 @@ class Channel:
             except LedgerError as error:
                 self._connection.close()
                 if time.monotonic() >= ends_s:
+                    self._has_given_up = True
                     raise LedgerError(
                         f"{describe(lost, self.address)}; then for {self._patience_s:g} s: {error}"
                     ) from error
                 # what is waited for is another machine, and only real time brings it back
                 time.sleep(_POLL_S)  # noqa: TID251
             else:
+                self._has_given_up = False
                 return
 
     def _identify(self) -> tuple[Any, ...]:
