@@ -12,6 +12,8 @@ KEYS = ("a", "b", "c", "x-a")
 GROUPS = ("g", "h")
 QUEUES = ("q", "r")
 FLOWS = ("f", "k")
+TAKEN_OVER = ("scd_1", "scd_2")
+"""Schedules that somebody made by hand, and that the files may take over."""
 SECRETS = {"ONE": "s3cret-value-one", "TWO": "s3cret, value two"}
 
 CRONS = ("0 4 * * *", "*/5 * * * *", "0  4 * *  mon", "30 22 1-7 * ?", "0 0 29 2 *")
@@ -132,6 +134,7 @@ DRAWS: dict[str, Any] = {
     "labels": lambda random: random.sample(LABELS, random.randint(1, 3)),
     "redact": _redact,
     "enabled": lambda random: random.random() < 0.5,
+    "schedule_id": lambda random: random.choice(TAKEN_OVER),
     "description": lambda random: random.choice(("for people", "for others")),
 }
 
@@ -171,8 +174,12 @@ DECLARED: dict[str, tuple[tuple[str, ...], Any]] = {
 
 
 def settle_files(files: Fields) -> Fields:
-    """Let schedules deliver only to groups that there are."""
+    """Let schedules deliver only to groups that there are, and take over no schedule twice."""
+    taken: set[str] = set()
     for fields in files["schedules"].values():
+        if fields.get("schedule_id") in taken:
+            del fields["schedule_id"]
+        taken.add(fields.get("schedule_id", ""))
         if fields.get("url_group") in GROUPS and fields["url_group"] not in files["url_groups"]:
             fields["url_group"] = "theirs-group"
     return files

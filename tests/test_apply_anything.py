@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from account_rig import Rig, open_rig
 from account_views import VIEWS, show_as
-from account_wishes import SECRETS, draw_files, edit_files, expect_schedule
+from account_wishes import SECRETS, TAKEN_OVER, draw_files, edit_files, expect_schedule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +71,9 @@ class Sequence:
             if any(files.values())
             else draw_files(random)
         )
+        if environment != "production":
+            for fields in files["schedules"].values():
+                fields.pop("schedule_id", None)
         if random.random() < 0.4:
             meddle(self.rig, random, [one for one, of in self.schedules_made.items() if of == environment])
         before = Look(self.rig)
@@ -100,7 +103,9 @@ class Sequence:
         self, environment: str, files: dict[str, Any], before: "Look", after: "Look", *, prunes: bool
     ) -> None:
         prefix = f"billing-{environment}-"
-        wanted = {prefix + key: fields for key, fields in files["schedules"].items()}
+        wanted = {
+            fields.get("schedule_id", prefix + key): fields for key, fields in files["schedules"].items()
+        }
         seen = {one.schedule_id: one for one in self.rig.sdk.schedule.list()}
         for id_, fields in wanted.items():
             was_paused = before.schedules.get(id_, {}).get("isPaused", False)
@@ -112,7 +117,8 @@ class Sequence:
             if id_ not in seen:
                 del self.schedules_made[id_]
             elif of == environment and id_ not in wanted:
-                assert not prunes
+                # what was taken over is not the project's to delete
+                assert not prunes or id_ in TAKEN_OVER
         for name, fields in files["url_groups"].items():
             check_group(after.groups[name], fields, before.groups.get(name, {}))
         for name, fields in files["queues"].items():
@@ -155,7 +161,7 @@ def make_theirs(rig: Rig, random: Random) -> None:
     sdk.url_group.upsert_endpoints("theirs-group", [{"url": "https://example.com/theirs"}])
     sdk.queue.upsert("theirs-queue", parallelism=random.randint(1, 4), paused=random.random() < 0.5)
     rig.sdk.http.request(path="/v2/flowControl/theirs-flow/pin?rate=3", method="POST", parse_response=False)
-    for id_ in random.sample(THEIR_IDS, random.randint(1, len(THEIR_IDS))):
+    for id_ in random.sample(THEIR_IDS + TAKEN_OVER, random.randint(1, len(THEIR_IDS))):
         sdk.schedule.create(
             destination=random.choice(("https://example.com/theirs", "theirs-group", "http://example.org")),
             cron=random.choice(("* * * * *", "CRON_TZ=Asia/Tokyo 0 4 * * *", "@hourly")),
