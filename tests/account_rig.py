@@ -12,8 +12,9 @@ import httpx
 from qstash import QStash
 
 from qstash_jobs.api.applying import Applied, ApplyTalk, ApplyWish, apply
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.wish import Tools
-from qstash_jobs.api.workspace import Inputs, load
+from qstash_jobs.api.workspace import load
 from qstash_jobs.ledger.sqlite import open_sqlite
 from qstash_jobs.local.routes import Call, answer
 from qstash_jobs.local.world.account import DEV_USERS

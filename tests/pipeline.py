@@ -7,9 +7,10 @@ from typing import Any
 
 import orjson
 
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.variables import RunFacts
-from qstash_jobs.api.workspace import Inputs, load
+from qstash_jobs.api.workspace import load
 from qstash_jobs.envelope import Addresser, Envelope
 from qstash_jobs.problem import Problem
 from qstash_jobs.record import RunKey

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.run import run as run_jobs
 from qstash_jobs.api.wish import Tools, Wish
-from qstash_jobs.api.workspace import Inputs, load
+from qstash_jobs.api.workspace import load
 from qstash_jobs.api.world import find_service, open_ledger, system_clock
 from qstash_jobs.boundary import Scope
 from qstash_jobs.local import start_server

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.validate import validate
-from qstash_jobs.api.workspace import Inputs
 from qstash_jobs.document import read_document
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.schema import check_job_file, check_project_file

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.validate import validate
-from qstash_jobs.api.workspace import Inputs
 
 FOLDER = Path(__file__).parent / "cases" / "bad" / "run"
 CASES = sorted(FOLDER.glob("*.yaml"))

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from markdown_page import Page
 
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.upcoming import look_ahead
-from qstash_jobs.api.workspace import Inputs
 from qstash_jobs.cron import read_cron
 from qstash_jobs.report.upcoming import write_firings, write_firings_jsonl
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from qstash_jobs.api.inputs import STDIN, Inputs
 from qstash_jobs.api.wish import Wish
-from qstash_jobs.api.workspace import STDIN, Inputs
 from qstash_jobs.errors import UsageError
 from qstash_jobs.record import Run
 

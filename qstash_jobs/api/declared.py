@@ -5,9 +5,10 @@ from dataclasses import field
 from pathlib import Path
 
 from qstash_jobs.api.account import declare
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.validate import keys_of, look_at
 from qstash_jobs.api.whole import may_declare
-from qstash_jobs.api.workspace import Inputs, Workspace, load
+from qstash_jobs.api.workspace import Workspace, load
 from qstash_jobs.errors import StopError
 from qstash_jobs.files import list_job_files
 from qstash_jobs.plan.account import Account

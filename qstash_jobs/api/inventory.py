@@ -7,8 +7,9 @@ from pathlib import Path
 
 from qstash_jobs.api.account import explain_unread, open_asking
 from qstash_jobs.api.declared import Elsewhere, find_declared
+from qstash_jobs.api.inputs import STDIN, Inputs
 from qstash_jobs.api.trial import OpenSession, Thing, Unlike, find_unlike, keep_valid, leave_out, opener
-from qstash_jobs.api.workspace import STDIN, Inputs, Workspace, load
+from qstash_jobs.api.workspace import Workspace, load
 from qstash_jobs.api.world import Service, find_service, system_clock
 from qstash_jobs.errors import UsageError
 from qstash_jobs.files import PROJECT_FILE

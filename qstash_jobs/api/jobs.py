@@ -20,12 +20,13 @@ from pathlib import Path
 
 from qstash_jobs.api.following import describe as describe_progress
 from qstash_jobs.api.following import follow_messages, targets_of
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.planning import PlanReading, open_plan
 from qstash_jobs.api.results import describe
 from qstash_jobs.api.run import run
 from qstash_jobs.api.validate import Validation, validate
 from qstash_jobs.api.wish import Tools, Wish
-from qstash_jobs.api.workspace import Inputs, load
+from qstash_jobs.api.workspace import load
 from qstash_jobs.api.world import (
     check_environment,
     clock_of,

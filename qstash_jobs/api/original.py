@@ -5,13 +5,14 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.inventory import read_account
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.scheduled import declare_schedules
 from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.trial import STDIN_SHOWN, find_refused
 from qstash_jobs.api.validate import NO_RUN
-from qstash_jobs.api.workspace import Inputs, Workspace
+from qstash_jobs.api.workspace import Workspace
 from qstash_jobs.api.world import Service, system_clock
 from qstash_jobs.document import read_document
 from qstash_jobs.errors import UsageError

@@ -13,11 +13,12 @@ from qstash_jobs.api.account import (
     look,
     open_asking,
 )
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.session import Session
 from qstash_jobs.api.validate import keys_of, look_at
 from qstash_jobs.api.whole import refuse_part
-from qstash_jobs.api.workspace import Inputs, Workspace, load
+from qstash_jobs.api.workspace import Workspace, load
 from qstash_jobs.api.world import (
     Service,
     clock_of,

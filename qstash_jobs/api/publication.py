@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from qstash_jobs.api.inputs import STDIN
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.masking import MaskedLine
 from qstash_jobs.api.outgoing import Outgoing
@@ -13,7 +14,6 @@ from qstash_jobs.api.recovery import recover
 from qstash_jobs.api.session import Session
 from qstash_jobs.api.tally import Tally, exit_code_of, exit_code_of_run
 from qstash_jobs.api.wish import Report, Tools, Wish
-from qstash_jobs.api.workspace import STDIN
 from qstash_jobs.api.world import chance
 from qstash_jobs.boundary import Line
 from qstash_jobs.errors import INTERRUPTED, LedgerError

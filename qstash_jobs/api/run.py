@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from qstash_jobs.api.holding import held_session
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.lookup import look_up
 from qstash_jobs.api.publication import publish_session
 from qstash_jobs.api.session import Session, Surroundings
 from qstash_jobs.api.wish import Intention, Report, Tools, Wish
-from qstash_jobs.api.workspace import Inputs, Workspace
+from qstash_jobs.api.workspace import Workspace
 from qstash_jobs.errors import LedgerError, UsageError
 from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.publish import Settlement

@@ -5,6 +5,7 @@ from dataclasses import field
 from datetime import datetime
 from functools import partial
 
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.scheduled import Scheduled, find_repeated
 from qstash_jobs.api.skips import Skips
 from qstash_jobs.api.tasks import Named, Task
@@ -16,7 +17,7 @@ from qstash_jobs.api.variables import (
     render_run_key,
     run_scope,
 )
-from qstash_jobs.api.workspace import Inputs, Workspace, is_chosen
+from qstash_jobs.api.workspace import Workspace, is_chosen
 from qstash_jobs.envelope import QSTASH_WINDOW_S
 from qstash_jobs.errors import UsageError
 from qstash_jobs.job import Job, JobFile

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from qstash_jobs.api.account import declare
+from qstash_jobs.api.inputs import STDIN, Inputs
 from qstash_jobs.api.session import Session
 from qstash_jobs.api.validate import keys_of, look_at
-from qstash_jobs.api.workspace import STDIN, Inputs, load
+from qstash_jobs.api.workspace import load
 from qstash_jobs.document import Document, read_document
 from qstash_jobs.errors import UsageError
 from qstash_jobs.plan.account import Account, plan_account

@@ -8,9 +8,10 @@ from itertools import islice
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.session import Session
 from qstash_jobs.api.validate import keys_of, look_at
-from qstash_jobs.api.workspace import Inputs, is_chosen, load
+from qstash_jobs.api.workspace import is_chosen, load
 from qstash_jobs.cron import is_repeated, read_cron
 from qstash_jobs.errors import UsageError
 from qstash_jobs.message import Message

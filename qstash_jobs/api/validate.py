@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
+from qstash_jobs.api.inputs import Inputs
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.session import Session, Surroundings
-from qstash_jobs.api.workspace import Inputs, Workspace, is_chosen, load_each_environment
+from qstash_jobs.api.workspace import Workspace, is_chosen, load_each_environment
 from qstash_jobs.api.world import find_server, system_clock
 from qstash_jobs.boundary import Ledger
 from qstash_jobs.errors import UsageError

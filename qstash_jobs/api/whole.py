@@ -2,7 +2,8 @@
 
 import re
 
-from qstash_jobs.api.workspace import STDIN, Workspace
+from qstash_jobs.api.inputs import STDIN
+from qstash_jobs.api.workspace import Workspace
 from qstash_jobs.document import read_document
 from qstash_jobs.errors import UsageError
 from qstash_jobs.files import FileError, find_job_files

@@ -1,14 +1,13 @@
 """Paths -> a Workspace: every job file below them read and held against the schema, with the project around it."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
-import orjson
-
+from qstash_jobs.api.documents import read_documents
+from qstash_jobs.api.inputs import STDIN, Inputs, read_variables
 from qstash_jobs.document import Document, read_document
 from qstash_jobs.errors import UsageError
 from qstash_jobs.files import PROJECT_FILE, JobPath, find_job_files, find_root, show
@@ -20,29 +19,6 @@ from qstash_jobs.problem import Problem, Severity
 from qstash_jobs.project import Project, read_project
 from qstash_jobs.schema import check_job_file, check_project_file, shape
 from qstash_jobs.value import dataclass
-
-STDIN = "-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What a command was told to read."""
-
-    paths: tuple[str, ...]
-    here: Path
-    """The working directory."""
-    environment: str = ""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    vars_file: Path | None = None
-    secrets_dir: Path | None = None
-    jobs: tuple[str, ...] = ()
-    """Patterns of full names or ids; none means all."""
-    schedules_too: bool = False
-    """The patterns may choose schedules."""
-    schedules: tuple[str, ...] = ()
-    """Patterns of schedules to publish now, once; with any, jobs are published only where `jobs` names them."""
-    stdin: bytes | None = None
-    """What standard input held, for the path `-`: it can be read once only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +65,7 @@ def load(inputs: Inputs) -> Workspace:
     found = find_job_files([path for path in inputs.paths if path != STDIN], here=inputs.here)
     root = _one_root(found, inputs)
     project, project_problems = _load_project(root, inputs)
-    documents = _drop_data_files(_read(found))
-    if STDIN in inputs.paths:
-        documents[_name_stdin(root, inputs, documents)] = _read_stdin(inputs)
+    documents = read_documents(found, root, inputs)
     files, problems = _read_files(documents, project)
     if any(problem.severity is Severity.ERROR for problem in project_problems):
         # without the project's variables and defaults, most that could be said of its jobs would be wrong
@@ -102,7 +76,7 @@ def load(inputs: Inputs) -> Workspace:
         project=project,
         project_name=project.name or git_remote(root),
         files=tuple(files),
-        variables=_variables(inputs),
+        variables=read_variables(inputs),
         problems=(*project_problems, *problems),
         documents=tuple(document.file for document in documents.values()),
     )
@@ -127,22 +101,6 @@ def _refuse_idle_patterns(workspace: Workspace) -> None:
     ]
     if idle:
         raise UsageError(f"no schedule matches {' or '.join(idle)}")
-
-
-def _read_stdin(inputs: Inputs) -> Document:
-    if inputs.stdin is None:
-        raise UsageError("standard input can be read once only; name a file instead of -")
-    return read_document(inputs.stdin, file="stdin")
-
-
-def _name_stdin(root: Path, inputs: Inputs, taken: Mapping[str, Document]) -> str:
-    """Name what came through standard input as a file of the working directory would be: data files lie beside it."""
-    here = inputs.here.resolve()
-    folder = here.relative_to(root).as_posix() if here.is_relative_to(root) else "."
-    name = "stdin" if folder == "." else f"{folder}/stdin"
-    if name in taken:
-        raise UsageError(f"{taken[name].file} and standard input would give their jobs the same names")
-    return name
 
 
 def name_environments(inputs: Inputs) -> tuple[str, ...]:
@@ -203,45 +161,6 @@ def _load_project(root: Path, inputs: Inputs) -> tuple[Project, list[Problem]]:
     return project, problems
 
 
-def _read(found: Sequence[JobPath]) -> list[tuple[JobPath, Document]]:
-    return [
-        (job_path, read_document(read_bytes(job_path.path, shown=job_path.shown), file=job_path.shown))
-        for job_path in found
-    ]
-
-
-def _drop_data_files(found: Sequence[tuple[JobPath, Document]]) -> dict[str, Document]:
-    """Leave out the files of a folder that some job there reads as data: they are no job files.
-
-    The rest go by what the names of their jobs begin with.
-    """
-    data = {
-        file
-        for job_path, document in found
-        if not job_path.named
-        for file in _data_files(document, job_path.path)
-    }
-    return {
-        job_path.name: document for job_path, document in found if job_path.named or job_path.path not in data
-    }
-
-
-def _data_files(document: Document, path: str) -> Iterator[str]:
-    """Find the files that a document's jobs read, links followed as far as they lead."""
-    if not isinstance(document.data, dict):
-        return
-    for job in [document.data, *_mappings(document.data.get("jobs"))]:
-        for_each = job.get("for_each")
-        file = for_each.get("file") if isinstance(for_each, dict) else for_each
-        for each in (file, job.get("body_file")):
-            if isinstance(each, str) and "\0" not in each:
-                yield os.path.realpath(Path(path).parent / each)
-
-
-def _mappings(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value.values() if isinstance(item, dict)] if isinstance(value, dict) else []
-
-
 def _read_files(documents: Mapping[str, Document], project: Project) -> tuple[list[JobFile], list[Problem]]:
     files: list[JobFile] = []
     problems: list[Problem] = []
@@ -263,25 +182,3 @@ def _bad_stem(document: Document, stem: str) -> Problem:
         message=f"the file's name is the job's id, and {stem!r} can't be one",
         hint="use letters, digits, dots, dashes and underscores, or give the job an id under `jobs:`",
     )
-
-
-def _variables(inputs: Inputs) -> tuple[Source, ...]:
-    sources: list[Source] = []
-    if inputs.vars_file is not None:
-        shown = str(inputs.vars_file)
-        document = read_document(read_bytes(inputs.here / inputs.vars_file, shown=shown), file=shown)
-        if document.problems or not isinstance(document.data, dict):
-            why = document.problems[0].message if document.problems else "it holds no mapping"
-            raise UsageError(f"the variables in {shown} cannot be read: {why}")
-        sources.append(Source(document=document, path=(), fields=document.data))
-    if inputs.variables:
-        document = read_document(_write_variables(inputs.variables), file="--var")
-        sources.append(Source(document=document, path=(), fields=document.data))
-    return tuple(sources)
-
-
-def _write_variables(variables: Mapping[str, str]) -> bytes:
-    try:
-        return orjson.dumps(dict(variables))
-    except TypeError as error:
-        raise UsageError("--var holds bytes that are not UTF-8") from error

@@ -11,7 +11,8 @@ from qstash_jobs.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from qstash_jobs.api.applying import ApplyWish
-    from qstash_jobs.api.workspace import Inputs, Workspace
+    from qstash_jobs.api.inputs import Inputs
+    from qstash_jobs.api.workspace import Workspace
     from qstash_jobs.api.world import Service
     from qstash_jobs.cli.signals import Stop
     from qstash_jobs.plan.kept import KeptPlan

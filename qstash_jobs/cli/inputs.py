@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qstash_jobs.api.workspace import STDIN, Inputs
+from qstash_jobs.api.inputs import STDIN, Inputs
 from qstash_jobs.errors import UsageError
 from qstash_jobs.files import DOCUMENT_BYTES, read_document
 from qstash_jobs.grammar import GrammarError, read_seconds
