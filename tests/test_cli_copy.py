@@ -1,6 +1,8 @@
 """`copy` makes one region's account hold what another's does, with the official SDK as the eye on both."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -297,6 +299,28 @@ def test_endpoints_without_a_name_get_one_and_that_is_said(regions):
     assert "warning: URL group g: its endpoints without a name get one" in answer.err
     assert [one.name for one in regions.us.url_group.get("g").endpoints] == ["a.example.com"]
     assert regions.copied().out == ""
+
+
+def test_a_copy_beside_another_one_into_the_same_account_ends_at_once(regions):
+    regions.eu.schedule.create(**NIGHTLY, schedule_id="s")
+    regions.servers["us"].add_fault("delay", seconds=3, on=["schedules"], times=1)
+    words = [sys.executable, "-m", "qstash_jobs", "copy", "--from", "eu", "--to", "us", "--yes"]
+    first = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not regions.servers["us"].requests():
+            assert first.poll() is None
+        answer = regions("--yes")
+    finally:
+        code = first.wait(30)
+    assert (answer.code, code) == (7, 0)
+    assert "another copy into this account is under way" in answer.err
+
+
+def test_a_source_is_only_read(regions):
+    make_everything(regions.eu)
+    before = len(regions.servers["eu"].requests())
+    regions.copied()
+    assert {one.method for one in regions.servers["eu"].requests()[before:]} == {"GET"}
 
 
 def test_what_would_change_is_shown_for_a_pull_request(regions):
