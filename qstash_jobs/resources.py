@@ -50,6 +50,7 @@ def read_resources(files: list[tuple[JobFile, Scope]], context: Context) -> Reso
     resources: list[Resource] = []
     problems: list[Problem] = []
     taken: dict[tuple[str, str], Location] = {}
+    named: dict[tuple[str, str], Resource] = {}
     for file, scope in files:
         for kind, section, declared in _sections(file):
             for key, fields in declared.items():
@@ -59,7 +60,10 @@ def read_resources(files: list[tuple[JobFile, Scope]], context: Context) -> Reso
                     problems.append(_taken(file, path, first))
                 resource, found = _read(kind, key, fields or {}, file, path, scope, context)
                 problems += found
-                resources += [resource] if resource is not None else []
+                if resource is not None:
+                    resources.append(resource)
+                    other = named.setdefault((kind, resource.name), resource)
+                    problems += [_named_alike(resource, other, path)] if other.key != key else []
     groups = {one.key: one.name for one in resources if one.kind == "url_group"}
     return Resources(resources=tuple(resources), problems=tuple(problems), group_names=groups)
 
@@ -106,6 +110,18 @@ def _without_key(locate: Callable[[Path, bool], Location], path: Path) -> Locati
 def _url_paths(fields: Any) -> frozenset[Path]:
     endpoints = fields.get("endpoints") if isinstance(fields, dict) else None
     return frozenset(("endpoints", name) for name in endpoints or ())
+
+
+def _named_alike(resource: Resource, other: Resource, path: Path) -> Problem:
+    """Refuse two that are one in the account: each apply would make it as the other is not."""
+    place = f"{other.location.file}:{other.location.line}"
+    return Problem(
+        location=resource.location,
+        rule="resource-repeated",
+        message=f"{resource.key} and {other.key} in {place} are both {resource.name} in the account",
+        hint="give one of them another `name`",
+        path=path,
+    )
 
 
 def _taken(file: JobFile, path: Path, first: Location) -> Problem:

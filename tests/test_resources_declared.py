@@ -62,3 +62,17 @@ def test_a_queue_and_a_flow_control_are_read_as_they_are_written(tmp_path: Path)
         ("queue", "q", {"parallelism": 2}),
         ("flow_control", "f", {"rate": 5, "period": "1m"}),
     ]
+
+
+@pytest.mark.parametrize("name", ["same", "${{ vars.x }}", "g"])
+def test_two_groups_cannot_be_one_in_the_account(tmp_path: Path, name: str) -> None:
+    first = "" if name == "g" else "name: same, "
+    write(
+        tmp_path,
+        a=f"url_groups: {{g: {{{first}endpoints: {{a: 'https://a.example.com'}}}}}}\n",
+        b=f"vars: {{x: same}}\nurl_groups: {{h: {{name: '{name}', endpoints: {{a: 'https://a.example.com'}}}}}}\n",
+    )
+    (problem,) = open_session(tmp_path).check()
+    assert (problem.rule, problem.location.file) == ("resource-repeated", "b.yaml")
+    called = "g" if name == "g" else "same"
+    assert problem.message == f"h and g in a.yaml:1 are both {called} in the account"
