@@ -10,6 +10,7 @@ import pytest
 from account_rig import Rig, Told, open_rig
 from account_wishes import SECRETS, draw_files, edit_files
 
+from qstash_jobs.errors import StopError
 from qstash_jobs.wire.http import Answer, Lost, Reply, Request, Unreachable
 
 Carry = Callable[[Request], Answer]
@@ -151,3 +152,37 @@ def test_what_goes_wrong_is_told_as_it_is_and_the_next_apply_finishes(tmp_path: 
             assert plan is not None
             assert plan.waiting == ()
         assert met > 12
+
+
+LOOKS = {"401": 4, "403": 4, "302": 2}
+"""The exit codes of what is wrong with the token or the address; anything else ends with 5."""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_where_the_account_cannot_be_read_before_an_apply_nothing_is_changed(
+    tmp_path: Path, name: str
+) -> None:
+    fault, _ = FAULTS[name]
+    with open_rig(tmp_path) as rig:
+        rig.secrets = dict(SECRETS)
+        rig.sdk.url_group.upsert_endpoints("theirs-group", [{"url": "https://example.com/theirs"}])
+        files = draw_files(Random(5))
+        before = show(rig)
+        # four lists before the question, and four after it
+        for number in range(8):
+            asked = []
+
+            def meet(
+                request: Request, carry: Carry, asked: list[Request] = asked, number: int = number
+            ) -> Answer:
+                asked.append(request)
+                return fault(request, carry) if len(asked) > number else carry(request)
+
+            rig.service.meddle = meet
+            with pytest.raises(StopError) as caught:
+                rig.apply(files, prunes=True)
+            rig.service.meddle = None
+            assert caught.value.exit_code == LOOKS.get(name, 5)
+            assert "the account cannot be read" in str(caught.value)
+            assert {request.method for request in asked} == {"GET"}
+            assert show(rig) == before

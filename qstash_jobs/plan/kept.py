@@ -18,7 +18,10 @@ class NotAPlanError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptPlan:
-    """A plan that somebody looked at. No secret is in it, nor a digest of one."""
+    """A plan that somebody looked at. No secret is in it.
+
+    Those in the headers of callbacks go into its digests, as they go into a schedule's label.
+    """
 
     target: str
     """Server and account that it is for."""
