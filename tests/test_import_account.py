@@ -153,6 +153,39 @@ def test_a_schedule_of_the_project_whose_settings_are_not_given_back_is_left_out
     )
 
 
+OWN = {
+    "nothing more": "",
+    "retries": "retries: 3",
+    "a hidden header": "headers: {X-A: '${{ secrets.A_KEY }}', X-B: b}",
+    "hidden headers, each by its name": "headers: {X-A: '${{ secrets.A_KEY }}', X-B: '${{ secrets.A_KEY }}'}",
+    "all headers hidden": "headers: {X-A: a, X-B: b}, redact: {headers: true}",
+    "a hidden body": "body: '${{ secrets.A_KEY }}', retries: 0",
+    "a body without a type": "body: text, content_type: none",
+    "a type without a body": "content_type: text/html",
+    "timing": "timeout: 20s, delay: 1m, retry_delay: '1000 * (1 + retried)'",
+    "callbacks": "callback: https://example.com/c, failure_callback: {url: https://example.com/f, headers: {X-C: c}}",
+    "a queue": "queue: invoices, labels: [b, a]",
+    "flow control": "flow_control: {key: k, rate: 2, period: 1m}",
+    "a pause": "enabled: false",
+}
+
+
+@pytest.mark.parametrize("said", OWN.values(), ids=OWN.keys())
+def test_what_the_project_made_and_lost_the_file_of_comes_back_as_it_was_made(cli, sdk, said):
+    cli.set("A_KEY", "hush hush")
+    fields = ", ".join(filter(None, ["cron: '0 4 * * *'", "url: https://example.com", said]))
+    cli.write("jobs/own.yaml", "schedules: {s: {" + fields + "}}\n")
+    assert cli("apply", "jobs", "--yes").code == 0
+    (cli.folder / "jobs/own.yaml").unlink()
+    written, err = imported(cli)
+    assert "left out" not in err
+    assert "schedule_id" not in written["schedules"]["s"]
+    shown = {"S_X_A": "a", "S_X_B": "b"} if "headers: true" in said else {}
+    for name in re.findall(r"secrets\.(\w+)", (cli.folder / "jobs/account.yaml").read_text()):
+        cli.set(name, shown.get(name, "hush hush"))
+    assert cli("plan", "jobs", "--exit-code").code == 0
+
+
 def test_a_file_that_is_out_of_order_is_named_since_it_may_declare_the_same(cli, sdk):
     sdk.schedule.create(**NIGHTLY, schedule_id="theirs")
     cli.write("jobs/broken.yaml", "schedules: {x: {cron: [\n")

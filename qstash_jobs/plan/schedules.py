@@ -96,10 +96,12 @@ def digest_unseen(message: Message) -> str:
     hides only; and of a setting that is not said, the account's own is given back.
     """
     redaction = message.redaction
+    # where all are hidden, names beside that say nothing and are not sent
+    named = [] if redaction.all_headers else sorted(name.lower() for name in redaction.headers)
     unseen = {
         "queue": message.queue,
         "timeout": message.timeout_s,
-        "redact": [redaction.body, redaction.all_headers, sorted(name.lower() for name in redaction.headers)],
+        "redact": [redaction.body, redaction.all_headers, named],
         "callback": _list_callback(message.callback),
         "failure_callback": _list_callback(message.failure_callback),
         "said": [
