@@ -76,6 +76,43 @@ def test_what_was_on_the_wire_when_a_run_was_killed_is_a_doubt_too(cli, doubt) -
     assert show(cli, doubt.id)["state"] == "published"
 
 
+def test_a_doubt_whose_job_is_gone_from_the_files_is_told_until_somebody_settles_it(cli, doubt) -> None:
+    cli.write("a.yaml", HELLO.replace("  hello: {url: https://api.example.com/hello}\n", ""))
+    told = (
+        "1 message of earlier runs may have been accepted, and these files publish it no more: a:hello; put it back "
+        "and run again, or say what you know: qstash-jobs resolve MESSAGE --as published, or --as not-published"
+    )
+    for words in (("run", "--continue"), ("run", "a.yaml")):
+        finished = cli(*words)
+        assert finished.code == 3
+        assert told in finished.err.splitlines()
+    assert cli("runs", "--format", "jsonl").lines[0]["exit_code"] == 3
+    assert cli("resolve", "a:hello", "--as", "published").code == 0
+    finished = cli("run", "--continue")
+    assert finished.code == 0
+    assert "no more" not in finished.err
+
+
+def test_a_doubt_whose_row_is_gone_is_told_and_settled_when_the_row_is_back(cli) -> None:
+    cli.write("qstash-jobs.yaml", "project: shop\n")
+    cli.write("rows.csv", "id\none\ntwo\n")
+    cli.write("a.yaml", "url: https://api.example.com/${{ row.id }}\nfor_each: {file: rows.csv, key: id}\n")
+    assert cli("run", "a.yaml", "--run-key", "today").code == 0
+    put_in_doubt(cli, "a")
+    cli.write("rows.csv", "id\ntwo\n")
+    finished = cli("run", "a.yaml", "--run-key", "today")
+    assert finished.code == 3
+    assert "these files publish it no more: a:a[one]; " in finished.err
+    cli.write("rows.csv", "id\none\ntwo\n")
+    finished = cli("run", "a.yaml", "--run-key", "today")
+    assert finished.code == 0
+    assert cli.server.delivery_count == 2
+
+
+def test_a_doubt_of_a_job_that_was_not_chosen_is_not_missed(cli, doubt) -> None:
+    assert cli("run", "a.yaml", "--job", "bye").code == 0
+
+
 def test_a_wrong_word_publishes_nothing_twice_and_is_set_right_by_the_log(cli) -> None:
     cli.write("qstash-jobs.yaml", "project: shop\n")
     cli.write("a.yaml", HELLO)

@@ -9,6 +9,7 @@ from typing import Any
 from qstash_jobs.api.inputs import STDIN
 from qstash_jobs.api.keys import Keys
 from qstash_jobs.api.masking import MaskedLine
+from qstash_jobs.api.orphans import find_orphans
 from qstash_jobs.api.outgoing import Outgoing
 from qstash_jobs.api.recovery import recover
 from qstash_jobs.api.session import Session
@@ -53,7 +54,13 @@ def publish_session(
         # a runner that shares the work was first with the key: it and this one have to render the same
         session = Session(session.workspace, session.surroundings)
         session.check()
-    tally = Tally(run_id, tell)
+    orphans = find_orphans(session, keys, tools.ledger, generation)
+
+    def tell_of(run: str, settlement: Settlement) -> None:
+        orphans.see(settlement)
+        tell(run, settlement)
+
+    tally = Tally(run_id, tell_of)
     outgoing = Outgoing(session, keys, tools.ledger.fingerprint_key, generation)
 
     def leave() -> None:
@@ -87,9 +94,10 @@ def publish_session(
         ending = replace(ending, exit_code=stopping() or INTERRUPTED)
     ending = ending or outgoing.ending
     leave()
-    exit_code = exit_code_of_run(tally, ending)
+    left = orphans.left if ending is None else ()
+    exit_code = exit_code_of_run(tally, ending, has_orphans=bool(left))
     end(exit_code)
-    return Report(run=run_id, exit_code=exit_code, totals=dict(tally.states), ending=ending)
+    return Report(run=run_id, exit_code=exit_code, totals=dict(tally.states), ending=ending, orphans=left)
 
 
 def _count_doubts(session: Session, keys: Keys, tools: Tools, generation: int) -> int:

@@ -44,12 +44,12 @@ class Tally:
         self.states.update({State.PLANNED: unreached - doubtful} if unreached > doubtful else {})
 
 
-def exit_code_of_run(tally: Tally, ending: Ending | None) -> int:
-    """The highest concern wins: interrupted, authentication, doubt, stopped early, rejected."""
+def exit_code_of_run(tally: Tally, ending: Ending | None, *, has_orphans: bool = False) -> int:
+    """The highest concern wins: interrupted, authentication, doubt (here or in what is gone from the files), …"""
     states = tally.states
     if ending is not None and ending.exit_code in (*STOPPED, AuthenticationError.exit_code):
         return ending.exit_code
-    if states[State.IN_DOUBT]:
+    if states[State.IN_DOUBT] or has_orphans:
         return 3
     if ending is not None:
         return ending.exit_code

@@ -7,6 +7,7 @@ from qstash_jobs.api.world import Service
 from qstash_jobs.boundary import Clock, Ledger
 from qstash_jobs.problem import Problem
 from qstash_jobs.publish import Ending, Options
+from qstash_jobs.record import Record
 from qstash_jobs.render import MissingSecret
 from qstash_jobs.resources import Resources
 from qstash_jobs.value import dataclass
@@ -69,3 +70,5 @@ class Report:
     """Messages by state; `planned` counts those that were not reached."""
     problems: tuple[Problem, ...] = ()
     ending: Ending | None = None
+    orphans: tuple[Record, ...] = ()
+    """What earlier runs left in doubt and the files publish no more."""

@@ -21,7 +21,12 @@ from qstash_jobs.problem import Problem
 from qstash_jobs.publish import Settlement, UnrecordedError
 from qstash_jobs.record import Run
 from qstash_jobs.report.escape import quote_shell
-from qstash_jobs.report.records import shorten_run, suggest_next, write_result_json
+from qstash_jobs.report.records import (
+    shorten_run,
+    suggest_for_orphans,
+    suggest_next,
+    write_result_json,
+)
 from qstash_jobs.report.wording import count, write_totals
 from qstash_jobs.value import dataclass
 
@@ -163,6 +168,8 @@ class Running:
         totals = write_totals(report.totals)
         facts = {"run": run_id, "totals": dict(report.totals), "exit_code": report.exit_code}
         say(f"{totals} (run {shorten_run(run_id)})", **facts)
+        for line in _suggest_for_orphans(report):
+            say(line)
         if not self.given["local"]:
             for line in self._suggest_next(report.totals, run_id, waited=waited):
                 say(line)
@@ -205,6 +212,7 @@ class Running:
         facts += [("environment", workspace.project.environment)] if workspace.project.environment else []
         if ended.ending is not None:
             facts.append(("stopped", ended.ending.reason))
+        facts += [("next", line) for line in _suggest_for_orphans(ended)]
         if not self.given["local"]:
             facts += [("next", line) for line in self._suggest_next(ended.totals, ended.run)]
         return Conclusion(run=ended.run, facts=tuple(facts), totals=ended.totals, problems=ended.problems)
@@ -225,6 +233,11 @@ class Running:
             )
         for settlement in error.settlements:
             self.terminal.fail(write_result_json(describe_result(self._begun or "", settlement)))
+
+
+def _suggest_for_orphans(report: Report) -> Iterator[str]:
+    if report.orphans:
+        yield suggest_for_orphans([record.name for record in report.orphans])
 
 
 def _suggest_later(run_id: str) -> str:

@@ -3,7 +3,7 @@
 Nothing is counted here: whoever hears of the messages keeps the numbers and asks for the lines.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from qstash_jobs.outcome import Endpoint
 from qstash_jobs.report.escape import escape, write_json
@@ -26,6 +26,9 @@ STATE_STYLES: Mapping[str, Style] = {
 
 RUN_ID_SHOWN = 8
 """Digits of a run's id that are shown: any beginning that no other run has is taken for it."""
+
+ORPHANS_SHOWN = 5
+"""Names in a sentence about messages that no file holds any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +168,17 @@ def suggest_next(
     if totals.get("published") and not waited:
         question = "has it arrived" if totals["published"] == 1 else "have they arrived"
         yield f"{question}? qstash-jobs status --wait 2m"
+
+
+def suggest_for_orphans(names: Sequence[str]) -> str:
+    """Say what to do about messages in doubt that the files publish no more."""
+    shown = ", ".join(escape(name) for name in names[:ORPHANS_SHOWN])
+    more = f" and {len(names) - ORPHANS_SHOWN:,} more" if len(names) > ORPHANS_SHOWN else ""
+    return (
+        f"{count(len(names), 'message')} of earlier runs may have been accepted, and these files publish "
+        f"{_it(len(names))} no more: {shown}{more}; put {_it(len(names))} back and run again, "
+        "or say what you know: qstash-jobs resolve MESSAGE --as published, or --as not-published"
+    )
 
 
 def shorten_run(run: str) -> str:
