@@ -8,6 +8,7 @@ from qstash_jobs.local.world.dedup import DedupTable
 from qstash_jobs.local.world.fault import Fault
 from qstash_jobs.local.world.flow import FlowKey
 from qstash_jobs.local.world.groups import Group
+from qstash_jobs.local.world.line import Line
 from qstash_jobs.local.world.message import Answer, DeadLetter, Event, Message, Stage, State
 from qstash_jobs.local.world.queues import Queue
 from qstash_jobs.local.world.schedule import Schedule
@@ -84,7 +85,7 @@ class Account:
     """Oldest first."""
     active: int = 0
     """Deliveries that have a place under the plan's limit for all together."""
-    waiting: deque[Message] = field(default_factory=deque)
+    waiting: Line = field(default_factory=Line)
     """Those that wait for such a place."""
     faults: list[Fault] = field(default_factory=list)
     """In the order in which they are looked at."""

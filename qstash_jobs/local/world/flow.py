@@ -1,16 +1,12 @@
 """A flow-control key: how many of its messages may be under way, and how many may start in a period."""
 
 import re
-from collections import deque
 from dataclasses import field
-from typing import TYPE_CHECKING
 
 from qstash_jobs.local.world.duration import read_duration_s
+from qstash_jobs.local.world.line import Line
 from qstash_jobs.local.world.refusal import Refusal
 from qstash_jobs.value import dataclass
-
-if TYPE_CHECKING:
-    from qstash_jobs.local.world.message import Message
 
 # wire contract 4.7: maximum one week
 LONGEST_PERIOD_S = 7 * 86_400
@@ -62,7 +58,7 @@ class FlowKey:
     paused: bool = False
     pinned_parallelism: bool = False
     pinned_rate: bool = False
-    waiting: "deque[Message]" = field(default_factory=deque)
+    waiting: Line = field(default_factory=Line)
     wakes_at_ms: int | None = None
     """When the agenda looks at this key again."""
 

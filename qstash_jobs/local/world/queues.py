@@ -1,8 +1,9 @@
 """A queue: its messages take turns, in the order they came, so many at a time."""
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from qstash_jobs.local.world.line import Line
 
 if TYPE_CHECKING:
     from qstash_jobs.local.world.message import Message
@@ -18,7 +19,7 @@ class Queue:
     parallelism: int = 1
     paused: bool = False
     active: int = 0
-    waiting: "deque[Message]" = field(default_factory=deque)
+    waiting: Line = field(default_factory=Line)
 
     def next_up(self) -> "Message | None":
         """Give the next message its turn, if there is a free one."""

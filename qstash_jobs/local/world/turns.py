@@ -84,7 +84,7 @@ def _count(world: World, key: FlowKey, message: Message) -> None:
 def open_flow(world: World, key: FlowKey) -> None:
     """Start those who wait for a flow-control key, or look again when its period ends."""
     while key.waiting:
-        if key.waiting[0].stage is Stage.SETTLED:
+        if key.waiting.first.stage is Stage.SETTLED:
             key.waiting.popleft()
         elif key.is_open(world.now_ms):
             message = key.waiting.popleft()
