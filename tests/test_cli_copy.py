@@ -316,6 +316,19 @@ def test_a_copy_beside_another_one_into_the_same_account_ends_at_once(regions):
     assert "another copy into this account is under way" in answer.err
 
 
+def test_schedules_that_would_fire_in_both_regions_are_counted_and_can_rest_until_the_switch(regions):
+    regions.eu.schedule.create(**NIGHTLY, schedule_id="s")
+    answer = regions.copied("--paused")
+    assert "would fire in both" not in answer.err
+    assert regions.us.schedule.get("s").paused
+    assert regions.copied("--paused").out == ""
+    answer = regions.copied()
+    assert "warning: 1 schedule of the source would fire in both accounts: pause one side" in answer.err
+    assert not regions.us.schedule.get("s").paused
+    regions.eu.schedule.pause("s")
+    assert "would fire in both" not in regions("--dry-run").err
+
+
 def test_a_source_is_only_read(regions):
     make_everything(regions.eu)
     before = len(regions.servers["eu"].requests())

@@ -17,7 +17,7 @@ from qstash_jobs.plan.changes import Change
 from qstash_jobs.plan.ownership import read_mark
 from qstash_jobs.plan.schedules import DeclaredSchedule, plan_schedule
 from qstash_jobs.reconcile import Asking
-from qstash_jobs.report.wording import join
+from qstash_jobs.report.wording import count, join
 from qstash_jobs.value import dataclass
 from qstash_jobs.wire.resources.schedules import ObservedSchedule
 
@@ -32,6 +32,8 @@ class CopyWish:
     secrets: Mapping[str, str]
     skip: tuple[str, ...] = ()
     """Patterns of names that are left out."""
+    rests: bool = False
+    """The copies of schedules are paused, whatever the source's are."""
     takes_over: bool = False
     """Also write over schedules of the other account that no copy made."""
     apply: ApplyWish = ApplyWish()
@@ -73,6 +75,13 @@ def aim_at_copy(wish: CopyWish, talk: ApplyTalk) -> Aim:
     talk.use_mask(mask_of(wish))
     for warning in original.warnings:
         talk.note(f"warning: {warning}")
+    original = _rest(original) if wish.rests else original
+    running = sum(not one.paused for one in original.declared.schedules)
+    if running:
+        talk.note(
+            f"warning: {count(running, 'schedule')} of the source would fire in both accounts: pause one side, or say "
+            "--paused"
+        )
     if original.refusals:
         for refusal in original.refusals:
             talk.note(f"cannot be copied: {refusal}")
@@ -92,6 +101,12 @@ def aim_at_copy(wish: CopyWish, talk: ApplyTalk) -> Aim:
         return _dress(plan_account(original.declared, account, prunes=wish.apply.pruning))
 
     return Aim(look=look, replan=replan)
+
+
+def _rest(original: Original) -> Original:
+    """Pause every schedule of the copy."""
+    schedules = tuple(replace(one, paused=True) for one in original.declared.schedules)
+    return replace(original, declared=replace(original.declared, schedules=schedules))
 
 
 def _refuse_strangers(original: Original, target: Account, wish: CopyWish) -> None:

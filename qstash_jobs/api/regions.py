@@ -18,7 +18,7 @@ class Region:
 
     @property
     def prefix(self) -> str:
-        # upstash/qstash-js, README, "multi-region": US_EAST_1_QSTASH_TOKEN and the like
+        # upstash/docs, qstash/howto/multi-region, "migration mode"
         return self.name.upper().replace("-", "_")
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Leave this schedule, group, queue or key out; may be a pattern.",
 )
+@click.option("--paused", is_flag=True, help="Let the copies of schedules rest, until a copy without this.")
 @click.option(
     "--prune", is_flag=True, help="Delete schedules that an earlier copy made and the source has no more."
 )
@@ -60,6 +61,8 @@ def command(**given: Any) -> int:
 
     What differs is shown before anything is changed, field by field. Schedules keep their ids. What QStash hides has to
     be set as a secret, and is held against its SHA-256. Where anything cannot be copied, nothing is.
+
+    Nothing is changed in the region that is copied: what runs there and is not paused fires in both.
 
     The tokens are EU_CENTRAL_1_QSTASH_TOKEN and US_EAST_1_QSTASH_TOKEN.
 
@@ -106,6 +109,7 @@ def _copy(given: dict[str, Any], stop: "Stop") -> int:
         env=environment(),
         secrets=Secrets(environment(), given["secrets_dir"]),
         skip=given["skip"],
+        rests=given["paused"],
         takes_over=given["take_over"],
         apply=ApplyWish(
             prunes=given["prune"],
@@ -166,4 +170,6 @@ def _list_words(given: dict[str, Any]) -> list[str]:
     """List the words of the command that does the rest."""
     words = ["qstash-jobs", "copy", "--from", given["source"], "--to", given["target"]]
     words += [word for pattern in given["skip"] for word in ("--skip", pattern)]
-    return words + [f"--{name.replace('_', '-')}" for name in ("prune", "force", "take_over") if given[name]]
+    return words + [
+        f"--{name.replace('_', '-')}" for name in ("paused", "prune", "force", "take_over") if given[name]
+    ]
