@@ -70,7 +70,10 @@ class Unsteady(Service):
 
     def __call__(self, peer: Peer) -> None:
         while raw := peer.read_request():
-            self._answer(peer, raw)
+            if raw.startswith(b"GET "):
+                peer.write(self.log.answer(raw))
+            else:
+                self._answer(peer, raw)
 
     def _answer(self, peer: Peer, raw: bytes) -> None:
         call = read_call(raw)
