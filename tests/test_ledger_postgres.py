@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -379,6 +380,35 @@ def test_runners_who_claim_a_keyed_row_at_the_same_instant_are_told_apart(
     with ThreadPoolExecutor(2) as pool:
         outruns = list(pool.map(lambda ledger: ledger.write(intents=[record(slot)]), runners))
     assert sorted(len(outrun.claims) for outrun in outruns) == [0, 1]
+
+
+def test_runners_whose_files_have_keyed_rows_in_another_order_do_not_wait_in_a_circle(
+    address: Address, runners: list[Ledger]
+) -> None:
+    execute(
+        address,
+        "CREATE FUNCTION qstash_jobs.slow(bigint) RETURNS bigint IMMUTABLE LANGUAGE plpgsql "
+        "AS 'BEGIN PERFORM pg_sleep(0.03); RETURN $1; END'",
+        "CREATE INDEX slow ON qstash_jobs.messages (qstash_jobs.slow(row))",
+    )
+    key = new_key(runners[0])
+    files = [
+        [Slot(key=key, job="a", row=row, row_key=row_key) for row, row_key in enumerate(order, start=1)]
+        for order in ("abcdef", "fedcba")
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        claims = pool.map(
+            lambda ledger, slots: ledger.write(intents=[record(one) for one in slots]).claims, runners, files
+        )
+        assert sorted(map(len, claims)) == [0, 6]
+    for ledger in runners:
+        # a server's process counts what it has met when it ends
+        ledger.close()
+    count = "SELECT deadlocks, numbackends FROM pg_stat_database WHERE datname = current_database()"
+    with psycopg.connect(address.url, autocommit=True) as connection:
+        while (found := connection.execute(count).fetchone()) and found[1] > 1:
+            time.sleep(0.05)
+        assert found == (0, 1)
 
 
 def test_a_claimed_message_is_held_until_its_time_is_over(runners: list[Ledger]) -> None:

@@ -66,6 +66,7 @@ WANTED = (
     Figure(part="postgres", what="SIGKILLs of runners", least=60),
     Figure(part="postgres", what="SIGKILLs of the database", least=5),
     *_none_of("postgres", "lost", "doubled", "lies", "tracebacks"),
+    Figure(part="postgres", what="in doubt at the end", most=1, unit="%"),
     Figure(part="deadline", what="slow servers", least=5),
     Figure(part="deadline", what="the shortest", least=29, most=31, unit="s"),
     Figure(part="deadline", what="the longest", least=29, most=31, unit="s"),

@@ -43,6 +43,10 @@ class Figures:
     """Accepted more than once."""
     lies: int = 0
     """Published by the ledger, and never accepted with that id; or unsettled, with every runner done."""
+    doubted: int = 0
+    """In doubt at the end: attempted longer ago than QStash remembers, and not in its log."""
+    details: list[str] = field(default_factory=list)
+    """How the promise was not kept, and what is in doubt."""
     tracebacks: int = 0
     kills: int = 0
     restarts: int = 0
@@ -56,8 +60,9 @@ class Figures:
         return (
             f"{self.messages:,} messages, {self.runners} runners, {self.kills} of them killed, "
             f"{self.restarts} kills of the database: "
-            f"{self.lost} lost, {self.doubled} doubled, {self.lies} lies, {self.tracebacks} tracebacks "
-            f"in {self.seconds:.0f} s ({self.workers} runners that ended had a share of the work)"
+            f"{self.lost} lost, {self.doubled} doubled, {self.lies} lies, {self.tracebacks} tracebacks, "
+            f"{self.doubted} in doubt in {self.seconds:.0f} s "
+            f"({self.workers} runners that ended had a share of the work)"
         )
 
 
@@ -104,6 +109,7 @@ class Storm:
         self._runners = runners
         self._batch_size = batch_size
         self._random = Random(seed)
+        self._said_doubt = False
         self._running: list[subprocess.Popen[str]] = []
 
     def rage(self, *, kills: int, restarts: int) -> Figures:
@@ -171,7 +177,9 @@ class Storm:
             said, _ = process.communicate(timeout=30)
             self.figures.exits[process.returncode] += 1
             if process.returncode == 0:
-                self.figures.workers += json.loads(said)["states"].get("published", 0) > 0
+                states = json.loads(said)["states"]
+                self.figures.workers += states.get("published", 0) > 0
+                self._said_doubt = self._said_doubt or "in_doubt" in states
 
     def _judge(self, service: Service) -> None:
         """Hold what the server has accepted against the ledger."""
@@ -186,8 +194,13 @@ class Storm:
             record = known.get(name)
             if record is None:
                 self.figures.lost += 1
+            elif record.state == "in_doubt" and self._said_doubt:
+                self.figures.doubted += 1
             elif record.state not in _ends(record) or record.message_ids != (ids.get(name),):
                 self.figures.lies += 1
+            else:
+                continue
+            self.figures.details.append(f"{name} was accepted as {ids.get(name)}: {record}")
 
 
 def _ends(record: Record) -> tuple[str, ...]:
@@ -210,7 +223,7 @@ def main(
             batch_size=20,
         )
         figures = storm.rage(kills=int(kills), restarts=int(restarts))
-    sys.stdout.write(f"{figures}\nexits {dict(figures.exits)}\n")
+    sys.stdout.write("\n".join((*figures.details, str(figures), f"exits {dict(figures.exits)}", "")))
     sys.exit(1 if figures.lost or figures.doubled or figures.lies or figures.tracebacks else 0)
 
 

@@ -120,7 +120,8 @@ def postgres(folder: Path, _: Launcher) -> Measured:
     runners = 10
     raging = postgres_storm.Storm(folder, programs, messages=10_000, runners=runners, seed=1, batch_size=20)
     figures = raging.rage(kills=60, restarts=5)
-    print(figures, flush=True)
+    show(figures.details)
+    print(f"  {figures}, exits {dict(figures.exits)}", flush=True)
     return {
         ("postgres", "messages"): figures.messages,
         ("postgres", "runners at a time"): runners,
@@ -129,6 +130,7 @@ def postgres(folder: Path, _: Launcher) -> Measured:
         ("postgres", "lost"): figures.lost,
         ("postgres", "doubled"): figures.doubled,
         ("postgres", "lies"): figures.lies,
+        ("postgres", "in doubt at the end"): 100 * figures.doubted / figures.messages,
         ("postgres", "tracebacks"): figures.tracebacks,
     }
 

@@ -141,7 +141,8 @@ class Messages:
         numbers = self._names.number_all(names_of(records))
         # of two for one message the later counts; one order for everybody, so that runners don't wait in a circle
         last = {one.slot.identity: one for one in records}
-        rows = sorted(columns.write_record(one, numbers.__getitem__) for one in last.values())
+        written_out = [columns.write_record(one, numbers.__getitem__) for one in last.values()]
+        rows = sorted(written_out, key=lambda row: _order(row[:5]))
         written: set[tuple[Any, ...]] = set()
         for statement, chosen in (
             (_PUT_BY_ROW, [row for row in rows if not row[3]]),
@@ -162,9 +163,8 @@ class Messages:
     def settle(self, results: Sequence[Result]) -> frozenset[Identity]:
         """Write results, each only if its attempt is still the last one; return those that were not written."""
         numbers = self._names.number_all({one.slot.job for one in results})
-        rows = sorted(
-            (columns.write_result(one, numbers.__getitem__) for one in results), key=lambda row: row[5:]
-        )
+        written_out = [columns.write_result(one, numbers.__getitem__) for one in results]
+        rows = sorted(written_out, key=lambda row: _order(row[5:10]))
         written: set[tuple[Any, ...]] = set()
         for statement, chosen in (
             (_SET_RESULTS_BY_ROW, [row for row in rows if not row[8]]),
@@ -248,6 +248,12 @@ def _turn(
     for place in texts:
         turned[place] = list(map(escape, turned[place]))
     return list(map(write_array, turned))
+
+
+def _order(slot: Sequence[Any]) -> tuple[Any, ...]:
+    """Return what a slot is sorted by: a row that has a key may stand at another place in every runner's file."""
+    key, job, row, row_key, generation = slot
+    return key, job, row_key, 0 if row_key else row, generation
 
 
 def _identity(slot: Slot) -> int | str:
