@@ -153,6 +153,20 @@ def test_a_schedule_of_the_project_whose_settings_are_not_given_back_is_left_out
     )
 
 
+@pytest.mark.parametrize(
+    ("id_", "header"), [("qstash", "X-Token"), ("actions", "X-A"), ("1", "A"), ("_", "--")]
+)
+def test_a_secret_has_a_name_that_may_be_looked_up_whatever_it_is_called_after(cli, sdk, id_, header):
+    sdk.schedule.create(
+        **NIGHTLY, schedule_id=id_, headers={header: "hush hush"}, redact={"header": [header]}
+    )
+    _, said = imported(cli)
+    assert "left out" not in said
+    [name] = re.findall(r"secrets\.(\w+)", (cli.folder / "jobs/account.yaml").read_text())
+    cli.set(name, "hush hush")
+    assert "not compared" not in cli("plan", "jobs", "--exit-code").out
+
+
 OWN = {
     "nothing more": "",
     "retries": "retries: 3",

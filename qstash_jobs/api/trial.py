@@ -121,7 +121,9 @@ class _Places:
     def find(self, location: Location, message: str) -> Thing:
         """Find what stands at a place; UsageError where it is no place of the draft's."""
         index = bisect_right(self._places, location.line, key=lambda place: place[0]) - 1
-        if location.file != STDIN_SHOWN or index < 0:
+        if location.file == STDIN_SHOWN and index < 0:
+            raise UsageError(f"this is too much, or too odd, for one job file: {message}")
+        if location.file != STDIN_SHOWN:
             raise UsageError(f"{location.file}:{location.line}: {message}; mend that first")
         return self._places[index][1:]
 

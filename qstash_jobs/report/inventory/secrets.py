@@ -2,6 +2,7 @@
 
 import re
 
+from qstash_jobs.render.names import is_refused
 from qstash_jobs.report.job_file import Noted
 from qstash_jobs.wire.resources.fields import Redacted
 
@@ -27,6 +28,8 @@ class SecretNames:
     def _make(self, place: tuple[str, ...]) -> str:
         stem = re.sub(r"[^A-Z0-9]+", "_", "_".join(place).upper()).strip("_")
         stem = stem if stem[:1].isalpha() else f"S_{stem}"
+        if is_refused(("secrets", stem)):
+            stem = f"S_{stem}_VALUE"
         name, number = stem, 1
         while name in self._names.values():
             number += 1
