@@ -196,6 +196,37 @@ def test_users_that_cannot_be_are_a_sentence(tmp_path: Path, content: str | None
     assert "Traceback" not in done.stderr
 
 
+def test_users_that_never_come_through_a_pipe_can_be_given_up_with_ctrl_c(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "users")
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "qstash_jobs", "dev", "--port", "0", "--users", "users"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    # The last module that is loaded before the pipe is opened.
+    while "qstash_jobs.local.users" not in process.stderr.readline():
+        assert process.poll() is None
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(START_S) == 130
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
+
+
+def test_what_a_delivery_shows_on_the_terminal_is_no_command_to_it_and_no_book(tmp_path: Path) -> None:
+    with dev(tmp_path) as server:
+        body = b"\x1b[2J\x1b]0;mine\x07\r\n\xe2\x80\xae\xc2\x9b31m"
+        for url in ("https://a.example/" + "x" * 50_000, "https://a.example/end"):
+            assert server.ask("POST", f"/v2/publish/{url}", body)[0] == 200
+        end = server.wait_for("https://a.example/end 200")
+        long = server.wait_for("https://a.example/xxx")
+        assert len(long) < 900
+        assert all(" " <= sign != "\x7f" and sign not in "\x9b\u202e" for sign in long + end)
+
+
 @pytest.mark.parametrize(
     ("quota", "delay", "size"),
     # wire contract 16

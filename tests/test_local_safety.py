@@ -262,6 +262,12 @@ def test_without_a_word_it_listens_on_one_address_of_this_machine_alone() -> Non
                 socket.create_connection((address, port), timeout=2).close()
 
 
+def test_an_empty_address_to_listen_on_is_not_all_of_them() -> None:
+    for host in ("", " "):
+        with pytest.raises(UsageError, match=r"the host to listen on is empty: .* or say 0\.0\.0\.0 for all"):
+            start_server(host=host)
+
+
 def test_it_listens_where_it_is_told() -> None:
     with start_server(host="0.0.0.0") as server:
         assert server.url.startswith("http://127.0.0.1:")

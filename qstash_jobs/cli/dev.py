@@ -100,7 +100,9 @@ def command(**given: Any) -> int:
     from qstash_jobs.cli.signals import stop_on_signals
 
     terminal = Terminal()
-    with stop_on_signals() as stop, _start(given) as server:
+    # Before signals are only noted: reading a pipe may wait for good, and Ctrl-C ends that.
+    users = _read_users(given["users"]) if given["users"] is not None else None
+    with stop_on_signals() as stop, _start(given, users) as server:
         terminal.result(f"export QSTASH_URL={server.url}")
         terminal.result(f"export QSTASH_TOKEN={server.token}")
         terminal.result(f"export QSTASH_CURRENT_SIGNING_KEY={server.current_signing_key}")
@@ -129,7 +131,7 @@ def _write_page_address(server: "LocalServer", *, public: bool) -> str:
     return f"{server.url}/" if public else f"{server.url}/#token={quote(server.token, safe='')}"
 
 
-def _start(given: dict[str, Any]) -> "LocalServer":
+def _start(given: dict[str, Any], users: "tuple[User, ...] | None") -> "LocalServer":
     if given["virtual_time"] and given["fast_clock"] > 1:
         raise UsageError("--fast-clock and --virtual-time exclude each other")
     from qstash_jobs.local import DEV_USERS, FIXED, FREE, PAYG, Retention, start_server
@@ -144,7 +146,7 @@ def _start(given: dict[str, Any]) -> "LocalServer":
         state=given["state"],
         retention=Retention(messages=given["retain"]),
         quota={"free": FREE, "payg": PAYG, "fixed": FIXED}[given["quota"]],
-        users=_read_users(given["users"]) if given["users"] is not None else DEV_USERS,
+        users=DEV_USERS if users is None else users,
         switches=_read_pairs("--switch", given["switches"]),
         faults=[_read_fault(text) for text in given["faults"]],
     )

@@ -196,6 +196,11 @@ def start_server(
         raise UsageError("time either follows the wall clock or stands still")
     if speed < 1 or (speed > 1 and not real_time):
         raise UsageError("a fast clock is one that follows the wall clock, at least as fast")
+    if not host.strip():
+        # asyncio would listen on all addresses
+        raise UsageError(
+            "the host to listen on is empty: leave it out for this machine alone, or say 0.0.0.0 for all"
+        )
     try:
         import aiohttp  # noqa: F401 - the other modules import it, deep in a thread
     except ImportError as error:

@@ -114,5 +114,5 @@ def _write_answer(fault: Fault) -> SinkAnswer:
 
 def _write_url(host: str, port: int) -> str:
     """Write the address for clients on this machine."""
-    here = {"0.0.0.0": LOOPBACK, "::": "::1", "": LOOPBACK}.get(host, host)  # noqa: S104 - it is read, not bound
+    here = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - it is read, not bound
     return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"

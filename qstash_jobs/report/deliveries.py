@@ -17,6 +17,9 @@ from qstash_jobs.wire.logs import EventState
 ANSWER_WIDTH = 200
 """How much of an answer is shown where no terminal says how wide it is."""
 
+URL_WIDTH = 500
+"""How much of a URL is shown where it stands among others; a server takes a thousand times as much."""
+
 LEAST_WIDTH = 24
 """So much of a body or an answer is shown however little room there is."""
 
@@ -130,7 +133,7 @@ def write_arrival(arrival: Arrival, *, width: int | None = None, colour: bool = 
     facts = [
         escape(arrival.name),
         escape(arrival.method),
-        escape(arrival.url),
+        cut(escape(arrival.url), URL_WIDTH),
         "no answer" if arrival.status is None else str(arrival.status),
         _show_delay(arrival.after_s),
         f"try {arrival.attempt + 1:,}" if arrival.attempt else "",
