@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from qstash_jobs.plan.ownership import Owner
 
 SEQUENCES = int(os.environ.get("APPLY_SEQUENCES", "1000"))
-SHARDS = 10
+SHARDS = 20
 ENVIRONMENTS = ("production", "x")
 OTHER_IDS = ("theirs", "billing", "xbilling-production-a", "billing-productiona")
 THEIR_IDS = (*OTHER_IDS, "billing-production-theirs", "billing-x-theirs")
