@@ -1,6 +1,6 @@
 """`qstash-jobs dev --retain` while a million messages come, are delivered and go -> its memory; and with `--state`.
 
-All of it is published and delivered, a twentieth at a time, and after each one its resident memory is looked at.
+All of it is published in batches and delivered, a twentieth at a time, and after each its resident memory is looked at.
 Linux only, as `local.py` is.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import dev, running, send, wait_delivered
+from local_load import BATCH
 from result import Ratio, Result, Target, tell
 
 PARTS = 20
@@ -41,10 +42,10 @@ class Memory:
 
 def measure_memory(messages: int, folder: Path, *options: str) -> Memory:
     """Publish a twentieth at a time, have all of it delivered, and look."""
-    part, held = messages // PARTS, []
+    part, held = messages // PARTS // BATCH * BATCH, []
     with running(dev(*options), folder / "errors") as server:
         for number in range(1, PARTS + 1):
-            send(server, part)
+            send(server, part // BATCH, batched=True)
             wait_delivered(server, part * number)
             held.append(server.resident_mb)
         return Memory(messages=part * PARTS, held=held, peak=server.peak_mb)

@@ -47,7 +47,7 @@ SMALL: Mapping[str, Sequence[str]] = {
     "growth.py": ("--rows", "5000", "--few", "500"),
     "ledger.py": ("--rows", "1000", "--full", "20000"),
     "local.py": ("--messages", "1000"),
-    "local_memory.py": ("--messages", "5000", "--retain", "100"),
+    "local_memory.py": ("--messages", "10000", "--retain", "100"),
 }
 """What makes each quick, to see that it works: its figures mean nothing."""
 

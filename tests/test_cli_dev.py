@@ -1,11 +1,12 @@
 """`dev` runs a server that any QStash client can use until it is interrupted."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from qstash import QStash
@@ -51,6 +52,20 @@ def test_what_it_prints_is_all_that_the_sdk_needs(dev):
     assert 'POST https://example.com/hook 200 {"a": 1}' in dev.stderr.readline()
     dev.send_signal(signal.SIGINT)
     assert dev.wait(WAIT_S) == 0
+
+
+def test_each_of_many_deliveries_has_its_line_in_its_order(dev):
+    settings = dict(dev.stdout.readline().strip().removeprefix("export ").split("=", 1) for _ in range(4))
+    urls = [f"https://example.com/{number}" for number in range(250)]
+    batch = Request(
+        f"{settings['QSTASH_URL']}/v2/batch",
+        data=json.dumps([{"destination": url} for url in urls]).encode(),
+        headers={"Authorization": f"Bearer {settings['QSTASH_TOKEN']}"},
+    )
+    with urlopen(batch, timeout=10) as answer:
+        assert answer.status == 200
+    lines = [dev.stderr.readline() for _ in range(252)]
+    assert [line.split()[3] for line in lines[2:]] == urls
 
 
 def test_a_taken_port_is_a_sentence(dev):

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from qstash_jobs.errors import StopError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _ERASE = "\r\x1b[2K"
 """ECMA-48: back to the line's start, and the line erased."""
+
+LINES_AT_ONCE = 100
 
 LogFormat = Literal["text", "json"]
 
@@ -66,12 +69,11 @@ class Terminal:
             self._say("info", text, facts)
 
     def notes(self, lines: Iterable[str]) -> None:
-        """Print lines of progress that are there at once: one by one, thousands of them take as many writes."""
-        if self.log_format == "json":
-            for line in lines:
-                self.note(line)
-        elif text := "\n".join(lines):
-            self.note(text)
+        """Print lines of progress that are there at once, some with each write: there may be thousands."""
+        waiting = iter(lines)
+        at_once = 1 if self.log_format == "json" else LINES_AT_ONCE
+        while part := list(islice(waiting, at_once)):
+            self.note("\n".join(part))
 
     def warn(self, text: str, **facts: object) -> None:
         """Print what has to be seen even with --quiet. Where nobody can be told, the exit code still tells."""
