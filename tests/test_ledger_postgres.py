@@ -382,6 +382,18 @@ def test_runners_who_claim_a_keyed_row_at_the_same_instant_are_told_apart(
     assert sorted(len(outrun.claims) for outrun in outruns) == [0, 1]
 
 
+def count_deadlocks(address: Address, runners: list[Ledger]) -> int:
+    """End the runners' sessions, because a server's process counts what it has met when it ends; and ask."""
+    for ledger in runners:
+        ledger.close()
+    count = "SELECT deadlocks, numbackends FROM pg_stat_database WHERE datname = current_database()"
+    with psycopg.connect(address.url, autocommit=True) as connection:
+        while (found := connection.execute(count).fetchone()) and found[1] > 1:
+            time.sleep(0.05)
+        assert found is not None
+        return int(found[0])
+
+
 def test_runners_whose_files_have_keyed_rows_in_another_order_do_not_wait_in_a_circle(
     address: Address, runners: list[Ledger]
 ) -> None:
@@ -401,14 +413,28 @@ def test_runners_whose_files_have_keyed_rows_in_another_order_do_not_wait_in_a_c
             lambda ledger, slots: ledger.write(intents=[record(one) for one in slots]).claims, runners, files
         )
         assert sorted(map(len, claims)) == [0, 6]
-    for ledger in runners:
-        # a server's process counts what it has met when it ends
-        ledger.close()
-    count = "SELECT deadlocks, numbackends FROM pg_stat_database WHERE datname = current_database()"
-    with psycopg.connect(address.url, autocommit=True) as connection:
-        while (found := connection.execute(count).fetchone()) and found[1] > 1:
-            time.sleep(0.05)
-        assert found == (0, 1)
+    assert count_deadlocks(address, runners) == 0
+
+
+def test_runners_who_take_and_give_back_the_same_ids_do_not_wait_in_a_circle(
+    address: Address, runners: list[Ledger]
+) -> None:
+    key = new_key(runners[0])
+    slots = [Slot(key=key, job="a", row=row, row_key=f"x{row:02}") for row in range(1, 31)]
+    windows = [Window(dedup_id=f"k{one.row}", job="a", until=0.0, slot=one) for one in slots]
+
+    def work(ledger: Ledger, random: Random) -> None:
+        for _ in range(12):
+            chosen = random.sample(range(30), 12)
+            ledger.write(
+                intents=[record(slots[one], run=f"run{random.random()}") for one in chosen[:8]],
+                windows=[windows[one] for one in chosen[:8]],
+                released=[windows[one].dedup_id for one in chosen[8:]],
+            )
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, runners, (Random(1), Random(2))))
+    assert count_deadlocks(address, runners) == 0
 
 
 def test_a_claimed_message_is_held_until_its_time_is_over(runners: list[Ledger]) -> None:

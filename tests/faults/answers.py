@@ -5,12 +5,10 @@ from pathlib import Path
 
 from chaos_server import ChaosServer, Peer, Script
 from faults.fate import Fate, Leaving
-from faults.fates import IN_DOUBT_STATUSES, REFUSING_STATUSES, answers_oddly, refuses
+from faults.fates import IN_DOUBT_STATUSES, REFUSING_STATUSES, WELL, answers_oddly, refuses
 from faults.judge import Findings
 from faults.lives import Launcher
 from faults.trial import Trial, trial
-
-WELL = Fate(name="well", act=lambda service, call, peer: peer.write(service.answer(call)) or True)
 
 MIB = 1024 * 1024
 

@@ -36,6 +36,9 @@ REFUSING_STATUSES = tuple(
 STOPPING_STATUSES = (301, 302, 307, 308, 401, 403)
 
 
+WELL = Fate(name="well", act=lambda service, call, peer: peer.write(service.answer(call)) or True)
+
+
 def refuses(status: int) -> Fate:
     """Answer so, and take nothing."""
 

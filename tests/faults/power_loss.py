@@ -14,6 +14,8 @@ from pathlib import Path
 from random import Random
 
 from faults.chaos_qstash import read_names
+from faults.fate import Fate
+from faults.fates import WELL, cuts, drops
 from faults.judge import MAY_HAVE_ARRIVED
 from faults.lives import Launcher
 from faults.trial import trial
@@ -196,7 +198,8 @@ def lose_power(folder: Path, recorder: Path, *, messages: int, parts: int, seed:
         preload=recorder, environment={"RECORD_JOURNAL": str(journal), "RECORD_FOLDER": str(state)}
     )
     names = [f"m{number:03}" for number in range(messages)]
-    with closing(launcher), trial(folder / "trial", launcher, names, seed=seed, share=0.2) as recorded:
+    with closing(launcher), trial(folder / "trial", launcher, names) as recorded:
+        recorded.service.plan += _doubts(Random(seed), 10 * messages)
         how = {"journal": str(journal), "checkpoint_pages": 12}
         recorded.live("--batch-size", "1", "--concurrency", "2", kill_after=(messages, 0), **how)
         recorded.live("--batch-size", "3", kill=["before ledger.end_run", 1], **how)
@@ -204,6 +207,19 @@ def lose_power(folder: Path, recorder: Path, *, messages: int, parts: int, seed:
         assert not recorded.findings, list(recorded.findings)
         assert len(recorded.service.acceptances) > messages / 2
     return look_into(list(read_journal(journal.read_bytes())), folder, parts=parts, seed=seed)
+
+
+def _doubts(random: Random, number: int) -> list[Fate]:
+    """Choose what becomes of requests: never a refusal, after which nothing of what was sent has to be known."""
+    chances = [
+        WELL,
+        WELL,
+        WELL,
+        cuts(0.5, reset=True),
+        drops(takes=True, reset=True),
+        drops(takes=False, reset=False),
+    ]
+    return random.choices(chances, k=number)
 
 
 def look_into(steps: Sequence[Step], folder: Path, *, parts: int, seed: int) -> Losses:

@@ -10,6 +10,7 @@ import pytest
 from faults.fate import Fate
 from faults.fates import (
     ODD_BODIES,
+    WELL,
     answers_oddly,
     cuts,
     drops,
@@ -24,8 +25,6 @@ from faults.trial import Trial, trial
 NAMES = ["a", "b", "c", "d"]
 
 ALONE = ("--batch-size", "1", "--concurrency", "1")
-
-WELL = Fate(name="well", act=lambda service, call, peer: peer.write(service.answer(call)) or True)
 
 UNSEEN = drops(takes=True, reset=True)
 """Taken, and the answer lost."""

@@ -38,7 +38,8 @@ class Channel:
         self._has_given_up = False
         """The server was waited for in vain: whoever asks next waits no more, so that a run comes to its end."""
         self._connection = open_ready(address, read_only=read_only)
-        self._identity = self._identify()
+        with as_ledger_errors(address):
+            self._identity = self._identify()
         self._restore: Callable[[], None] = lambda: None
         self._forget: Callable[[], None] = lambda: None
 

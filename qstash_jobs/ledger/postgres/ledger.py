@@ -189,6 +189,8 @@ class PostgresLedger:
         queues: Collection[tuple[int, str]] = (),
     ) -> Outrun:
         def write() -> Outrun:
+            if windows or released:
+                self._windows.queue_up()
             if evidence:
                 self._testimony.add(evidence)
             lost_results = self._messages.settle(results) if results else frozenset()

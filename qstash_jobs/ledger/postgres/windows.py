@@ -7,6 +7,10 @@ from qstash_jobs.ledger.postgres.channel import Channel
 from qstash_jobs.ledger.postgres.names import Names
 from qstash_jobs.record import Window
 
+# two numbers lock something else than one does, as `holds` and `migrations` use it
+_QUEUE = (0x716A, 1)
+"""The advisory lock under which one transaction at a time changes windows."""
+
 _WINDOW = "until, owner, key, job, row, row_key, generation"
 
 # what `publish.decide.refuse_window` lets through: the same message's, or one that is over and of the same job
@@ -44,6 +48,13 @@ class Windows:
         ).fetchall()
         page = [columns.read_window(row[:-1], _read_id(row[-1]), self._names.text) for row in rows]
         return page, rows[-1][-1] if rows else after
+
+    def queue_up(self) -> None:
+        """Wait for the transactions of others that take windows or give them back, before anything else in this one.
+
+        They lock messages and windows by turns, so that no order of rows keeps them from waiting in a circle.
+        """
+        self._channel.execute("SELECT pg_advisory_xact_lock(%s, %s)", _QUEUE)
 
     def put(self, windows: Sequence[Window]) -> frozenset[str]:
         """Take windows; return the ids that another message holds."""
