@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_page import Page
 
 from qstash_jobs.plan.changes import Change, FieldChange
-from qstash_jobs.plan.schedules import UNSEEN
+from qstash_jobs.plan.schedule_fields import UNSEEN
 from qstash_jobs.plan.verdict import Verdict
 from qstash_jobs.problem import Location
 from qstash_jobs.report.applied import write_applied_markdown

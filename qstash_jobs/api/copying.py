@@ -15,7 +15,8 @@ from qstash_jobs.mask import Mask
 from qstash_jobs.plan.account import Account, AccountPlan, plan_account
 from qstash_jobs.plan.changes import Change
 from qstash_jobs.plan.ownership import read_mark
-from qstash_jobs.plan.schedules import DeclaredSchedule, plan_schedule
+from qstash_jobs.plan.schedule_fields import DeclaredSchedule
+from qstash_jobs.plan.schedules import plan_schedule
 from qstash_jobs.reconcile import Asking
 from qstash_jobs.report.wording import count, join
 from qstash_jobs.value import dataclass

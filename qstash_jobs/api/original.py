@@ -19,7 +19,7 @@ from qstash_jobs.errors import UsageError
 from qstash_jobs.job import read_job_file
 from qstash_jobs.plan.account import Account, Declared, plan_account
 from qstash_jobs.plan.ownership import Owner, is_mark, read_mark
-from qstash_jobs.plan.schedules import DeclaredSchedule, digest_unseen
+from qstash_jobs.plan.schedule_fields import DeclaredSchedule, digest_unseen
 from qstash_jobs.project import Project
 from qstash_jobs.report.changes import KINDS
 from qstash_jobs.report.inventory import KINDS as SECTIONS

@@ -6,7 +6,7 @@ from qstash_jobs.api.tasks import Task
 from qstash_jobs.grammar import is_wire_name
 from qstash_jobs.message import Message
 from qstash_jobs.plan.ownership import Owner
-from qstash_jobs.plan.schedules import DeclaredSchedule
+from qstash_jobs.plan.schedule_fields import DeclaredSchedule
 from qstash_jobs.problem import Location, Problem
 from qstash_jobs.value import dataclass
 

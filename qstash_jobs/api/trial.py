@@ -14,7 +14,7 @@ from qstash_jobs.document import Document, read_document
 from qstash_jobs.errors import UsageError
 from qstash_jobs.plan.account import Account, plan_account
 from qstash_jobs.plan.changes import Change
-from qstash_jobs.plan.schedules import UNSEEN
+from qstash_jobs.plan.schedule_fields import UNSEEN
 from qstash_jobs.problem import Location, Problem, Severity
 from qstash_jobs.report.inventory import KINDS
 from qstash_jobs.report.job_file import Draft, Drafted, Omission, write_job_file

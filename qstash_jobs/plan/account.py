@@ -10,7 +10,8 @@ from qstash_jobs.plan.flow_controls import plan_flow_control, plan_unpinning
 from qstash_jobs.plan.groups import plan_group, plan_group_removal
 from qstash_jobs.plan.ownership import Owner
 from qstash_jobs.plan.queues import plan_queue, plan_queue_removal
-from qstash_jobs.plan.schedules import DeclaredSchedule, plan_removal, plan_schedule
+from qstash_jobs.plan.schedule_fields import DeclaredSchedule
+from qstash_jobs.plan.schedules import plan_removal, plan_schedule
 from qstash_jobs.problem import Problem
 from qstash_jobs.resources import Resource, Resources
 from qstash_jobs.value import dataclass

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from qstash_jobs.plan.account import is_others
 from qstash_jobs.plan.changes import Action, Change, FieldChange, Kind
-from qstash_jobs.plan.schedules import UNSEEN
+from qstash_jobs.plan.schedule_fields import UNSEEN
 from qstash_jobs.report.difference import NOT_SHOWN, OTHER_VALUE, is_hidden, name_field, show_sides
 from qstash_jobs.report.escape import escape, write_json
 from qstash_jobs.report.layout import Style, cell_width, cut, pad, paint

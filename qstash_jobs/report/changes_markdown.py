@@ -10,7 +10,7 @@ from itertools import chain
 
 from qstash_jobs.plan.account import is_others
 from qstash_jobs.plan.changes import Action, Change, FieldChange, Kind
-from qstash_jobs.plan.schedules import UNSEEN
+from qstash_jobs.plan.schedule_fields import UNSEEN
 from qstash_jobs.report.changes import KINDS, count_kinds
 from qstash_jobs.report.difference import NOT_SHOWN, OTHER_VALUE, is_hidden, name_field, show_sides
 from qstash_jobs.report.markdown import write_code, write_prose, write_table

@@ -4,7 +4,7 @@ Secrets have to be masked already (`plan.changes.hide_change`), because values a
 """
 
 from qstash_jobs.plan.changes import Fact, FieldChange
-from qstash_jobs.plan.schedules import UNSEEN
+from qstash_jobs.plan.schedule_fields import UNSEEN
 from qstash_jobs.report.escape import escape
 from qstash_jobs.report.layout import CUT, cut
 
