@@ -1,17 +1,51 @@
-"""The figures that the long form is held to, and that it says which one is missed."""
+"""The figures that the long form measures, in the docs as it prints them, and that it says which one is missed."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from faults.figures import WANTED, Figure, Measured, find_missed
+from doc_blocks import DOCS, read_blocks
+from faults.figures import WANTED, Figure, Measured, find_missed, write_table
+from faults.storm import PARTS as STORM_PARTS
+from markdown_page import Page
 
 STORM = Path(__file__).with_name("storm.py")
+
+NOXFILE = DOCS.parent / "noxfile.py"
 
 KEPT: Measured = {figure.key: figure.least if figure.most else 0 for figure in WANTED}
 
 PARTS = {figure.part for figure in WANTED}
+
+
+def read_rows() -> list[list[str]]:
+    page = (DOCS / "reliability.md").read_text()
+    return Page(page[page.index("| part | what | measured | wanted |") :]).cells
+
+
+def read_number(text: str) -> float:
+    found = re.match(r"[\d,.]+", text)
+    assert found is not None
+    return float(found[0].replace(",", ""))
+
+
+def test_the_docs_show_every_figure_as_the_storm_prints_it_and_none_is_missed() -> None:
+    header, *rows = read_rows()
+    assert header == ["part", "what", "measured", "wanted"]
+    measured = {(part, what): read_number(value) for part, what, value, _ in rows}
+    assert list(find_missed(measured, PARTS)) == []
+    assert Page("\n".join(write_table(measured))).cells == [header, *rows]
+
+
+def test_the_command_in_the_docs_runs_the_storm_and_names_parts_of_it() -> None:
+    (command,) = [block.text for block in read_blocks("reliability.md", "console")]
+    assert command == "$ nox -s storm\n"
+    assert '"python", "tests/faults/storm.py", *session.posargs' in NOXFILE.read_text()
+    named = re.findall(r"`nox -s storm -- ([\w ]+)`", (DOCS / "reliability.md").read_text())
+    assert named
+    assert {part for words in named for part in words.split()} <= PARTS == set(STORM_PARTS)
 
 
 def test_what_keeps_to_every_figure_misses_none() -> None:
