@@ -5,7 +5,7 @@ from html import escape
 
 from result import Panel, Target, show
 
-WIDTH, LABELS, FIGURES = 760, 210, 70
+WIDTH, LABELS, FIGURES = 775, 225, 70
 HEAD, LINE, GAP, THICK = 44, 22, 18, 14
 OURS = "qstash-jobs"
 LEFT_OUT = ("raw",)
