@@ -182,9 +182,9 @@ def _show_new(server: "LocalServer", seen: int, terminal: Terminal) -> int:
     """Show the deliveries since the last look; return how many there have been in all."""
     from qstash_jobs.report.deliveries import Arrival, write_arrival
 
-    count = server.delivery_count
-    if count == seen:
-        return count
+    if server.delivery_count == seen:
+        return seen
+    deliveries, count = server.deliveries_after(seen)
     width, colour = terminal.error_width, terminal.error_colour
     arrivals = (
         Arrival(
@@ -197,7 +197,7 @@ def _show_new(server: "LocalServer", seen: int, terminal: Terminal) -> int:
             body=delivery.body,
             attempt=delivery.attempt,
         )
-        for delivery in server.deliveries()[-(count - seen) :]
+        for delivery in deliveries
     )
     terminal.notes(write_arrival(arrival, width=width, colour=colour) for arrival in arrivals)
     return count

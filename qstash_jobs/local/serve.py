@@ -65,6 +65,15 @@ class LocalServer:
         """List the last deliveries, at most 10,000, in the order of their answers."""
         return self._thread.ask(self._setup.deliveries.list)
 
+    def deliveries_after(self, seen: int) -> tuple[list[Delivery], int]:
+        """List the deliveries after the first so many, at most the last 10,000; and tell how many there are in all."""
+
+        def look() -> tuple[list[Delivery], int]:
+            count = self._setup.deliveries.count
+            return self._setup.deliveries.list()[-(count - seen) :] if count > seen else [], count
+
+        return self._thread.ask(look)
+
     def messages(self) -> list[SeenMessage]:
         """List the first user's messages that are remembered, callbacks among them, in the order they came."""
         return self._thread.ask(lambda: [describe_message(one) for one in self._account.messages.values()])
