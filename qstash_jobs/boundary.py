@@ -208,8 +208,9 @@ class Ledger(Protocol):
 
         An intent replaces what is known of its slot. A window replaces the one of its id. `released` are ids whose
         windows are forgotten with these results, because their messages were rejected; that comes before `windows`.
-        What other runners have is left as it is, and returned: a message that one has claimed or settled meanwhile,
-        a window of another message, and everything where one of the `queues`, each of a key, is not held any more.
+        What other runners have is left as it is, and returned: a message that one has claimed or settled meanwhile
+        (its window is not forgotten either), a window of another message, and everything where one of the `queues`,
+        each of a key, is not held any more.
         """
 
     def runs(self, *, limit: int | None = None) -> Iterator[Run]:

@@ -362,7 +362,7 @@ def test_a_released_window_is_forgotten(ledger: Ledger) -> None:
     slot = Slot(key=new_key(ledger), job="a")
     for text in ("x", "y", "z"):
         ledger.write(windows=[Window(dedup_id=text, job="a", until=inf, slot=slot)])
-    ledger.write(released=["x", "unknown"])
+    ledger.write(intents=[record(slot)], released=["x", "unknown"])
     ledger.write(results=[result(slot)], released=["y"])
     assert list(ledger.find_windows(["x", "y", "z"])) == ["z"]
 

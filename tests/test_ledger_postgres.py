@@ -461,6 +461,23 @@ def test_a_result_of_a_claim_that_was_lost_is_not_written_over_a_newer_one(runne
     assert find(one, slot).message_ids == ("msg_new",)
 
 
+def test_a_late_refusal_does_not_give_back_the_window_of_who_claimed_the_message_since(
+    runners: list[Ledger],
+) -> None:
+    one, other = runners
+    key = new_key(one)
+    lost, own = (Slot(key=key, job="a", row=row) for row in (1, 2))
+    until = datetime.now(UTC).timestamp() + 60
+    windows = [Window(dedup_id=f"x{slot.row}", job="a", until=until, slot=slot) for slot in (lost, own)]
+    one.write(intents=[record(lost), record(own)], windows=windows)
+    SystemClock().sleep(0.7)
+    other.write(intents=[record(lost, attempt=2)], windows=[windows[0]])
+    other.write(results=[result(lost, attempt=2)])
+    refused = [replace(result(slot), state=State.REJECTED) for slot in (lost, own)]
+    assert one.write(results=refused, released=["x1", "x2"]).results == {lost.identity}
+    assert other.find_windows(["x1", "x2"]) == {"x1": windows[0]}
+
+
 @pytest.mark.parametrize("state", [State.PUBLISHED, State.PARTIAL, State.ABANDONED, State.DEDUPLICATED])
 def test_what_another_runner_has_settled_is_not_claimed_again(runners: list[Ledger], state: State) -> None:
     one, other = runners

@@ -195,7 +195,7 @@ class PostgresLedger:
                 self._testimony.add(evidence)
             lost_results = self._messages.settle(results) if results else frozenset()
             if released:
-                self._windows.release(released)
+                self._windows.release(released, but_of=lost_results)
             if not all(self._holds.has_queue(key, queue) for key, queue in queues):
                 return Outrun(results=lost_results, claims=frozenset(one.slot.identity for one in intents))
             taken = self._windows.put(windows) if windows else frozenset()

@@ -1,7 +1,8 @@
 """The table of windows; whoever calls these has the transaction and turns errors into LedgerErrors."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
+from qstash_jobs.boundary import Identity
 from qstash_jobs.ledger import columns
 from qstash_jobs.ledger.postgres.channel import Channel
 from qstash_jobs.ledger.postgres.names import Names
@@ -66,8 +67,11 @@ class Windows:
                 taken.add(window.dedup_id)
         return frozenset(taken)
 
-    def release(self, dedup_ids: Sequence[str]) -> None:
-        ids = sorted(map(_write_id, dedup_ids))
+    def release(self, dedup_ids: Sequence[str], *, but_of: Set[Identity]) -> None:
+        """Give windows back, but for those of messages that another runner has claimed: it goes on with them."""
+        found = self.find(dedup_ids) if but_of else {}
+        kept = {id_ for id_, window in found.items() if window.slot.identity in but_of}
+        ids = sorted(_write_id(id_) for id_ in dedup_ids if id_ not in kept)
         self._channel.execute("DELETE FROM windows WHERE dedup_id = ANY(%s::bytea[])", (ids,))
 
 
