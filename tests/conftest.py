@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ from qstash_jobs.cli.main import run
 from qstash_jobs.local import courier, sink, start_server
 from qstash_jobs.local.serve import LocalServer
 from qstash_jobs.local.world.message import Attempt
+
+for stop in (signal.SIGINT, signal.SIGHUP):
+    # a shell's background job and nohup have these ignored, and so would have every program that a test interrupts
+    if signal.getsignal(stop) is signal.SIG_IGN:
+        signal.signal(stop, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
