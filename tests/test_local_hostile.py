@@ -151,6 +151,15 @@ DESTINATIONS: dict[str, tuple[Behave, str]] = {
 }
 
 
+def test_a_destination_that_closes_after_each_answer_fails_no_delivery(server: LocalServer) -> None:
+    with destination(say(OK + b"Content-Length: 0\r\n\r\n")) as url:
+        for _ in range(30):
+            options = ("Upstash-Retries: 0", "Upstash-Label: theirs")
+            assert ask(server, "POST", f"/v2/publish/{url}/", *options)[0] == 200
+        assert server.wait_idle(30)
+        assert [event.get("responseStatus") for event in read_ends(server)] == [200] * 30
+
+
 @pytest.mark.parametrize("name", DESTINATIONS)
 def test_a_destination_that_answers_with_it_keeps_nobody_waiting(server: LocalServer, name: str) -> None:
     behave, outcome = DESTINATIONS[name]
@@ -160,7 +169,9 @@ def test_a_destination_that_answers_with_it_keeps_nobody_waiting(server: LocalSe
             assert ask(server, "POST", f"/v2/publish/{url}/", *options)[0] == 200
         work()
         assert server.wait_idle(30)
-        for event in read_ends(server):
+        ends = read_ends(server)
+        assert len(ends) == 5
+        for event in ends:
             said = event.get("error") or str(event.get("responseStatus"))
             assert outcome in said
             assert "\n" not in said
@@ -169,9 +180,7 @@ def test_a_destination_that_answers_with_it_keeps_nobody_waiting(server: LocalSe
 def read_ends(server: LocalServer) -> list[dict[str, Any]]:
     """Read how the messages with the label ended."""
     _, page = ask(server, "GET", "/v2/events?label=theirs&count=100")
-    ends = [one for one in json.loads(page)["events"] if one["state"] in ("DELIVERED", "FAILED")]
-    assert len(ends) == 5
-    return ends
+    return [one for one in json.loads(page)["events"] if one["state"] in ("DELIVERED", "FAILED")]
 
 
 def test_a_destination_that_answers_too_much_fills_no_memory() -> None:
@@ -292,8 +301,7 @@ def test_a_body_that_is_a_trap_is_answered_and_harms_nobody(
     server: LocalServer, head: bytes, body: bytes, status: int
 ) -> None:
     with connect(server) as line, honest_client(server) as work:
-        send(line, post(server, "/v2/publish/http://127.0.0.1:1/", head=head))
-        send(line, body)
+        send(line, post(server, "/v2/publish/http://127.0.0.1:1/", head=head) + body)
         work()
         try:
             assert receive(line)[0] == status

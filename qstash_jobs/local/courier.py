@@ -44,7 +44,11 @@ class Courier:
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
             connector=aiohttp.TCPConnector(
-                limit=AT_ONCE, resolver=None if allow_link_local else Resolver(), use_dns_cache=False
+                limit=AT_ONCE,
+                resolver=None if allow_link_local else Resolver(),
+                use_dns_cache=False,
+                # a destination that closes after its answer, and has not said so, would fail the next delivery
+                force_close=True,
             ),
             auto_decompress=False,
             trust_env=False,
