@@ -32,7 +32,7 @@ class Figure:
         return f"{self.least:g} to {self.write(self.most)}"
 
     def write(self, value: float) -> str:
-        number = f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
+        number = f"{value:,.2f}".removesuffix(".00")
         return f"{number} {self.unit}".rstrip()
 
 
