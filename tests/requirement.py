@@ -5,8 +5,11 @@ from typing import NoReturn
 
 import pytest
 
+BROWSER = "TEST_WITH_BROWSER"
 COMPILER = "TEST_WITH_COMPILER"
 MEMORY_DISK = "TEST_WITH_MEMORY_DISK"
+NODE = "TEST_WITH_NODE"
+POSTGRES = "TEST_WITH_POSTGRES"
 """Set to `required`, a machine without it fails the tests."""
 
 

@@ -6,23 +6,14 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
+from requirement import NODE, do_without
 
 from qstash_jobs.local import start_server
 
-REQUIRED = "TEST_WITH_NODE"
-"""Set to `required`, a machine without node or the SDK fails the test instead of skipping it."""
-
 SDK = "@upstash/qstash@2.12.0"
 SCRIPT = Path(__file__).parent / "node" / "sdk.mjs"
-
-
-def give_up(reason: str) -> NoReturn:
-    if os.environ.get(REQUIRED) == "required":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +21,7 @@ def sdk_folder() -> Path:
     """A folder that has the SDK; it is kept for the next time."""
     npm = shutil.which("npm")
     if shutil.which("node") is None or npm is None:
-        give_up("there is no node with npm on this machine")
+        do_without(NODE, "there is no node with npm on this machine")
     folder = Path(tempfile.gettempdir()) / f"qstash-jobs-node-{os.getuid()}-{SDK.rpartition('@')[2]}"
     if folder.exists() and folder.stat().st_uid == os.getuid():
         return folder
@@ -40,7 +31,7 @@ def sdk_folder() -> Path:
         words = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(fresh), SDK]
         done = subprocess.run(words, cwd=fresh, capture_output=True, text=True, timeout=100)
         if done.returncode:
-            give_up(f"npm cannot install {SDK}: {done.stderr[-500:]}")
+            do_without(NODE, f"npm cannot install {SDK}: {done.stderr[-500:]}")
         try:
             fresh.rename(folder)
         except OSError:  # another process was quicker
