@@ -31,21 +31,8 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Apply what `plan --out FILE` kept, if it is still the same, and nothing else.",
 )
-@click.option(
-    "--lock-wait",
-    envvar="QSTASH_JOBS_LOCK_WAIT",
-    metavar="DURATION",
-    help="Wait for another apply to end.  [default: end at once]",
-)
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "jsonl", "markdown"]),
-    default="text",
-    show_default=True,
-    envvar="QSTASH_JOBS_FORMAT",
-    help="For people; a JSON line for each change; for the summary of a pipeline.",
-)
+@options.lock_wait("apply")
+@options.changes_format
 def command(**given: Any) -> int:
     """Make schedules, URL groups, queues and flow controls as the files declare them.
 
@@ -81,7 +68,6 @@ def _apply(given: dict[str, Any], stop: "Stop") -> int:
     from qstash_jobs.cli.applying import Talk, name_place
     from qstash_jobs.cli.inputs import read_duration, read_inputs
     from qstash_jobs.cli.kept import read_plan_file
-    from qstash_jobs.errors import StopError
     from qstash_jobs.settings import Secrets, environment
 
     terminal = Terminal()
@@ -119,13 +105,7 @@ def _apply(given: dict[str, Any], stop: "Stop") -> int:
             words="--yes, or name a plan with --plan FILE",
             again=_list_words(workspace.inputs, prunes=wish.prunes, forces=given["force"]),
         )
-        try:
-            applied = apply(workspace, wish, tools, talk.bind())
-        except StopError as error:
-            talk.conclude(said=str(error))
-            raise
-        talk.sum_up(applied)
-    return applied.exit_code
+        return talk.see_through(lambda talk: apply(workspace, wish, tools, talk))
 
 
 def _wish(

@@ -1,11 +1,12 @@
 """An apply as the command line sees it: the plan on stderr, the question, and a line for each change."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 from qstash_jobs.cli.progress import Progress
 from qstash_jobs.cli.terminal import Terminal
+from qstash_jobs.errors import StopError
 from qstash_jobs.value import dataclass
 
 if TYPE_CHECKING:
@@ -69,7 +70,17 @@ class Talk:
             step=self._progress.step,
         )
 
-    def sum_up(self, applied: "Applied") -> None:
+    def see_through(self, work: "Callable[[ApplyTalk], Applied]") -> int:
+        """Have it done; say what became of it, also where it is broken off. Return the exit code."""
+        try:
+            applied = work(self.bind())
+        except StopError as error:
+            self._conclude(said=str(error))
+            raise
+        self._sum_up(applied)
+        return applied.exit_code
+
+    def _sum_up(self, applied: "Applied") -> None:
         """Say what was done, and what to type next."""
         from qstash_jobs.report.applied import summarise_verdicts
 
@@ -79,9 +90,9 @@ class Talk:
         advice = self._advise(applied)
         if advice is not None:
             self.terminal.note(advice)
-        self.conclude(verdicts=applied.verdicts, said=self._untouched, advice=advice)
+        self._conclude(verdicts=applied.verdicts, said=self._untouched, advice=advice)
 
-    def conclude(
+    def _conclude(
         self, *, verdicts: "Sequence[Verdict]" = (), said: str | None = None, advice: str | None = None
     ) -> None:
         """Write the document of the Markdown format; `said` is why nothing was done, or what broke it off."""

@@ -1,14 +1,13 @@
 """`qstash-jobs copy`."""
 
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from qstash_jobs.cli import options
 from qstash_jobs.cli.terminal import Terminal
-from qstash_jobs.errors import StopError, UsageError
+from qstash_jobs.errors import UsageError
 
 if TYPE_CHECKING:
     from qstash_jobs.cli.signals import Stop
@@ -32,30 +31,11 @@ if TYPE_CHECKING:
 )
 @click.option("--force", is_flag=True, help="Delete also where that needs a second word.")
 @click.option("--take-over", is_flag=True, help="Write over schedules of the same ids that no copy made.")
-@click.option(
-    "--secrets-dir",
-    type=click.Path(path_type=Path),
-    envvar="QSTASH_JOBS_SECRETS_DIR",
-    metavar="DIR",
-    help="Folder with a file for each secret.",
-)
+@options.secrets_dir
 @options.env_file
 @options.ledger
-@click.option(
-    "--lock-wait",
-    envvar="QSTASH_JOBS_LOCK_WAIT",
-    metavar="DURATION",
-    help="Wait for another copy to end.  [default: end at once]",
-)
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "jsonl", "markdown"]),
-    default="text",
-    show_default=True,
-    envvar="QSTASH_JOBS_FORMAT",
-    help="For people; a JSON line for each change; for the summary of a pipeline.",
-)
+@options.lock_wait("copy")
+@options.changes_format
 def command(**given: Any) -> int:
     """Make one region's account hold what another's does: schedules, URL groups, queues, pinned flow controls.
 
@@ -130,13 +110,7 @@ def _copy(given: dict[str, Any], stop: "Stop") -> int:
         _show(plan_copy(wish, talk.bind()), terminal, given["format_"])
         return 0
     with closing(open_ledger(find_ledger(given["ledger"], environment(), Project()))) as ledger:
-        try:
-            applied = copy(wish, ledger, talk.bind())
-        except StopError as error:
-            talk.conclude(said=str(error))
-            raise
-        talk.sum_up(applied)
-    return applied.exit_code
+        return talk.see_through(lambda talk: copy(wish, ledger, talk))
 
 
 def _check(given: dict[str, Any]) -> None:

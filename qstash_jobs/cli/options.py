@@ -34,6 +34,17 @@ def env_file(command: F) -> F:
     )(command)
 
 
+def secrets_dir(command: F) -> F:
+    """The option that names a folder of secrets."""
+    return click.option(
+        "--secrets-dir",
+        type=click.Path(path_type=Path),
+        envvar="QSTASH_JOBS_SECRETS_DIR",
+        metavar="DIR",
+        help="Folder with a file for each secret.",
+    )(command)
+
+
 def reading(command: F) -> F:
     """Options of the commands that read job files."""
     for option in reversed(
@@ -59,13 +70,7 @@ def reading(command: F) -> F:
                 metavar="FILE",
                 help="YAML or JSON file with variables.",
             ),
-            click.option(
-                "--secrets-dir",
-                type=click.Path(path_type=Path),
-                envvar="QSTASH_JOBS_SECRETS_DIR",
-                metavar="DIR",
-                help="Folder with a file for each secret.",
-            ),
+            secrets_dir,
             click.option(
                 "--job",
                 "jobs",
@@ -183,6 +188,29 @@ def force(command: F) -> F:
         "--force",
         is_flag=True,
         help="With --prune: also much at once, and what only a name says to be this project's.",
+    )(command)
+
+
+def lock_wait(command_name: str) -> Callable[[F], F]:
+    """The option of a command that changes an account, to wait for another such command."""
+    return click.option(
+        "--lock-wait",
+        envvar="QSTASH_JOBS_LOCK_WAIT",
+        metavar="DURATION",
+        help=f"Wait for another {command_name} to end.  [default: end at once]",
+    )
+
+
+def changes_format(command: F) -> F:
+    """How changes of an account are told."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(["text", "jsonl", "markdown"]),
+        default="text",
+        show_default=True,
+        envvar="QSTASH_JOBS_FORMAT",
+        help="For people; a JSON line for each change; for the summary of a pipeline.",
     )(command)
 
 
